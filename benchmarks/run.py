@@ -1,0 +1,112 @@
+"""The command `python -m benchmarks.run`: measures all servers side by side and writes a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.loadgen import Load, LoadError, build
+from benchmarks.report import Round, describe_machine, render
+from benchmarks.servers import SERVERS, ServerSpec, running
+from benchmarks.system import cores, raise_descriptor_limit
+from benchmarks.workloads import WORKLOADS, Workload
+
+__all__ = ["main"]
+
+_DESCRIPTORS = 4_096
+_OUTPUT = Path(__file__).parent / "results" / "latest.md"
+
+
+def _choice(kind: str, available: Sequence[Any]) -> Any:
+    names = {item.name: item for item in available}
+
+    def parse(text: str) -> list[Any]:
+        unknown = [name for name in text.split(",") if name not in names]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"no {kind} is called {', '.join(unknown)}; there are: {', '.join(names)}")
+        return [names[name] for name in text.split(",")]
+
+    return parse
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, after one of warming up (default: 3)")
+    parser.add_argument("--servers", type=_choice("server", SERVERS), default=list(SERVERS), metavar="A,B")
+    parser.add_argument("--workloads", type=_choice("workload", WORKLOADS), default=list(WORKLOADS), metavar="A,B")
+    parser.add_argument("--output", type=Path, default=_OUTPUT, help="the Markdown page; raw figures go beside it")
+    return parser.parse_args()
+
+
+def _installed(servers: list[ServerSpec]) -> tuple[list[ServerSpec], list[str]]:
+    present, notes = [], []
+    for server in servers:
+        how = server.missing()
+        if how is None:
+            present.append(server)
+        else:
+            notes.append(f"{server.name} is left out; to measure it: `{how}`")
+    return present, notes
+
+
+def _measure(server: ServerSpec, workload: Workload, load: Load, core: int, seconds: float) -> dict[str, float] | str:
+    try:
+        with running(server, core) as process:
+            return workload.run(process, load, seconds)
+    except (LoadError, RuntimeError, OSError) as error:
+        return str(error)
+
+
+def _run_rounds(options: argparse.Namespace, servers: list[ServerSpec]) -> dict[str, list[Round]]:
+    server_core, load_core = cores()
+    load = Load(build(), load_core)
+    results: dict[str, list[Round]] = {workload.name: [] for workload in options.workloads}
+    for number in range(options.rounds):
+        # No server is always the first, or always the one after the slowest.
+        turn = number % len(servers)
+        order = servers[turn:] + servers[:turn]
+        for workload in options.workloads:
+            figures: Round = {}
+            for server in order:
+                result = figures[server.name] = _measure(server, workload, load, server_core, options.seconds)
+                column = workload.main
+                shown = f"{result[column.key] * column.scale:,.2f}" if isinstance(result, dict) else f"failed: {result}"
+                print(f"round {number + 1}  {workload.name:13} {server.name:28} {shown}", flush=True)
+            results[workload.name].append(figures)
+    return results
+
+
+def main() -> None:
+    """Runs all rounds and writes the page; nothing is installed. Exits with 1 if a measurement failed."""
+    options = _parse_arguments()
+    servers, notes = _installed(options.servers)
+    for note in notes:
+        print(note)
+    if not servers:
+        sys.exit("there is nothing to measure")
+    before = os.getloadavg()[0]
+    try:
+        raise_descriptor_limit(_DESCRIPTORS)
+        results = _run_rounds(options, servers)
+    except RuntimeError as error:
+        sys.exit(str(error))
+    machine = describe_machine((before, os.getloadavg()[0]))
+    page = render(results, options.workloads, servers, machine + notes)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(page)
+    options.output.with_suffix(".json").write_text(
+        json.dumps({"machine": machine, "results": results}, indent=1) + "\n"
+    )
+    print(f"\n{page}\nwritten to {options.output}")
+    if any(isinstance(result, str) for rounds in results.values() for figures in rounds for result in figures.values()):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

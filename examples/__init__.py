@@ -1,0 +1,1 @@
+"""Programs that show geventsio at work; each starts with one command."""

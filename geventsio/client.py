@@ -1,0 +1,134 @@
+"""One Engine.IO connection as Socket.IO sees it: the sockets of one client, by namespace."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from geventsio.engine.session import Session
+from geventsio.errors import ProtocolError
+from geventsio.protocol.sio_packet import Packet, PacketType
+from geventsio.socket import Socket
+from geventsio.types import DisconnectReason
+
+if TYPE_CHECKING:
+    from geventsio.server import SocketIO
+
+__all__ = ["Client"]
+
+logger = logging.getLogger("geventsio")
+
+#: A client may have this many times `max_pending_events` waiting while it owes us an acknowledgement.
+HARD_LIMIT = 4
+
+#: Namespaces that one connection may be in at a time.
+MAX_NAMESPACES = 256
+
+
+class Client:
+    """Decodes what one client sends and hands it to its sockets. All of it runs where packets are read."""
+
+    __slots__ = ("_decoder", "_io", "_left", "session", "sockets")
+
+    def __init__(self, io: SocketIO, session: Session) -> None:
+        self._io = io
+        self._decoder = io.parser.decoder()
+        self.session = session
+        self.sockets: dict[str, Socket] = {}
+        # Namespaces that the server has ended: events to them may be under way, and are no error.
+        self._left: set[str] | None = None
+
+    def receive(self, data: str | bytes) -> None:
+        """Take a message from the Engine.IO session."""
+        try:
+            packet = self._decoder.add_text(data) if isinstance(data, str) else self._decoder.add_binary(data)
+            if packet is not None:
+                self._receive_packet(packet)
+        except ProtocolError as error:
+            logger.debug("closing a connection: %s", error)
+            self.session.drop(DisconnectReason.PARSE_ERROR)
+
+    def closed(self, reason: DisconnectReason) -> None:
+        """Learn that the Engine.IO session has ended."""
+        self._io.connecting.cancel(self)
+        self._decoder.reset()
+        sockets = list(self.sockets.values())
+        self.sockets.clear()
+        for socket in sockets:
+            socket.closed(reason)
+
+    def disconnect(self) -> None:
+        """Disconnect all sockets and end the connection."""
+        for socket in list(self.sockets.values()):
+            socket.disconnect()
+        self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
+
+    def accepted(self, socket: Socket) -> None:
+        """Tell the client that it is connected to a namespace."""
+        self._io.connecting.cancel(self)
+        path = socket.namespace.path
+        self.session.send_group(self._io.parser.encode_connect(path, {"sid": socket.id}))
+
+    def refused(self, socket: Socket, message: str, data: object) -> None:
+        """Tell the client that it is not."""
+        path = socket.namespace.path
+        self.left(socket, by_server=True)
+        payload = {"message": message} if data is None else {"message": message, "data": data}
+        self.session.send_group(self._io.parser.encode_connect_error(path, payload))
+
+    def left(self, socket: Socket, by_server: bool) -> None:
+        """Forget a socket."""
+        path = socket.namespace.path
+        if self.sockets.get(path) is socket:
+            del self.sockets[path]
+            if by_server:
+                if self._left is None:
+                    self._left = set()
+                self._left.add(path)
+
+    def _receive_packet(self, packet: Packet) -> None:
+        socket = self.sockets.get(packet.namespace)
+        kind = packet.type
+        if socket is None:
+            self._receive_outside(packet)
+        elif kind is PacketType.EVENT:
+            socket.receive_event(packet)
+            if socket.pending_events > self._io.options.max_pending_events:
+                self._hold_back(socket)
+        elif kind is PacketType.ACK:
+            socket.receive_ack(packet)
+        elif kind is PacketType.DISCONNECT:
+            self.left(socket, by_server=False)
+            socket.closed(DisconnectReason.CLIENT_NAMESPACE_DISCONNECT)
+        else:
+            raise ProtocolError("CONNECT to a namespace that the client is in")
+
+    def _receive_outside(self, packet: Packet) -> None:
+        """Take a packet for a namespace that the client is not in."""
+        path = packet.namespace
+        if packet.type is PacketType.CONNECT:
+            self._connect(path, packet)
+        elif self._left is None or path not in self._left:
+            raise ProtocolError("packet for a namespace that the client is not in")
+
+    def _connect(self, path: str, packet: Packet) -> None:
+        namespace = self._io.find_namespace(path)
+        if namespace is None:
+            error = self._io.parser.encode_connect_error(path, {"message": "Invalid namespace"})
+            self.session.send_group(error)
+            return
+        if len(self.sockets) >= MAX_NAMESPACES:
+            raise ProtocolError("too many namespaces")
+        if self._left is not None:
+            self._left.discard(path)
+        socket = self.sockets[path] = Socket(self, namespace)
+        socket.connect({} if packet.data is None else packet.data)
+
+    def _hold_back(self, socket: Socket) -> None:
+        """Read nothing more from a client whose handlers can't keep up."""
+        if socket.pending_events > HARD_LIMIT * self._io.options.max_pending_events:
+            logger.warning("closing a connection: too many events of one socket wait for their handlers")
+            self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
+        elif not socket.owes_ack:  # or the answer that its handler waits for could not be read
+            self.session.pause()
+            socket.when_drained(self.session.resume)

@@ -1,0 +1,170 @@
+"""The options of a server: names, defaults, units and checks."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Union, get_type_hints
+
+from geventsio.types import TransportType
+
+__all__ = ["EngineOptions", "OriginRule", "SocketIOOptions", "split_options"]
+
+#: What `cors_allowed_origins` may be: see `EngineOptions`.
+OriginRule = Union[None, str, "re.Pattern[str]", Collection[Union[str, "re.Pattern[str]"]], Callable[[str], bool]]
+
+_DURATIONS = frozenset(
+    {"ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "connect_timeout", "ack_timeout"}
+)
+_COUNTS = frozenset({"max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events", "max_attachments"})
+_SWITCHES = frozenset({"allow_upgrades", "cors_credentials", "serve_client"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """Options of the Engine.IO layer. Durations are seconds, sizes are bytes.
+
+    Attributes:
+        req_path: URL path of the server; one path segment, not a prefix.
+        transports: the transports that clients may use.
+        allow_upgrades: whether a polling session may upgrade to websocket.
+        ping_interval: seconds from one heartbeat to the next.
+        ping_timeout: seconds that a client may take to answer a ping.
+        upgrade_timeout: seconds from a websocket's probe to its upgrade packet.
+        close_timeout: seconds that a closing connection may take to say goodbye.
+        max_payload: bytes of one POST body, and of one websocket message.
+        max_buffer_size: packets that may wait for one client.
+        max_buffer_bytes: bytes that may wait for one client.
+        cors_allowed_origins: None for the server's own origin, "*", an origin, a compiled pattern,
+            a collection of both, or a callable that is given the origin.
+        cors_credentials: whether browsers may send credentials across origins; never with "*".
+    """
+
+    req_path: str = "/engine.io"
+    transports: Sequence[str] = ("polling", "websocket")
+    allow_upgrades: bool = True
+    ping_interval: float = 25
+    ping_timeout: float = 20
+    upgrade_timeout: float = 10
+    close_timeout: float = 5
+    max_payload: int = 1_000_000
+    max_buffer_size: int = 10_000
+    max_buffer_bytes: int = 5_000_000
+    cors_allowed_origins: OriginRule = None
+    cors_credentials: bool = True
+
+    def __post_init__(self) -> None:
+        _check_common(self)
+        object.__setattr__(self, "req_path", _normal_path(self.req_path))
+        object.__setattr__(self, "transports", _check_transports(self.transports))
+        _check_origins(self.cors_allowed_origins)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketIOOptions:
+    """Options of the Socket.IO layer. Durations are seconds.
+
+    Attributes:
+        connect_timeout: seconds from the Engine.IO handshake to the first namespace connection.
+        ack_timeout: seconds to wait for a client's acknowledgement, from the emit.
+        max_pending_events: events of one socket that may wait for their handlers.
+        max_attachments: binary attachments that one packet may have.
+        serve_client: whether `<req_path>/socket.io.js` and its variants are served.
+        client_dir: folder with the client's bundles; None looks for `node_modules/socket.io-client/dist`.
+    """
+
+    connect_timeout: float = 45
+    ack_timeout: float = 5
+    max_pending_events: int = 1024
+    max_attachments: int = 10
+    serve_client: bool = True
+    client_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_common(self)
+        if self.client_dir is not None and not isinstance(self.client_dir, str):
+            raise TypeError(f"client_dir must be a folder's path, not {self.client_dir!r}")
+
+
+def split_options(options: dict[str, Any]) -> tuple[EngineOptions, SocketIOOptions]:
+    """Check the keyword arguments of `SocketIO` and sort them by layer.
+
+    Raises:
+        TypeError: an option is unknown (the message names the closest match) or has the wrong type.
+        ValueError: an option's value is out of range.
+    """
+    options = {"req_path": "/socket.io", **options}
+    engine_names = {field.name for field in fields(EngineOptions)}
+    socketio_names = {field.name for field in fields(SocketIOOptions)}
+    check_names(options, engine_names | socketio_names)
+    engine = EngineOptions(**{name: value for name, value in options.items() if name in engine_names})
+    return engine, SocketIOOptions(**{name: value for name, value in options.items() if name in socketio_names})
+
+
+def engine_options(options: dict[str, Any]) -> EngineOptions:
+    """Check the keyword arguments of `EngineServer`; raises as `split_options` does."""
+    check_names(options, {field.name for field in fields(EngineOptions)})
+    return EngineOptions(**options)
+
+
+def check_names(options: Collection[str], known: Collection[str]) -> None:
+    """Raise TypeError for an option that does not exist, with the closest one that does."""
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; the options are {', '.join(sorted(known))}"
+            raise TypeError(f"unknown option {name!r}{hint}")
+
+
+def _check_common(options: EngineOptions | SocketIOOptions) -> None:
+    for name in get_type_hints(type(options)):
+        value = getattr(options, name)
+        if name in _DURATIONS:
+            _check_duration(name, value)
+        elif name in _COUNTS:
+            _check_count(name, value)
+        elif name in _SWITCHES and not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, not {value!r}")
+
+
+def _check_duration(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} must be a positive number of seconds, not {value!r}")
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < 0 or (value == 0 and name != "max_attachments"):
+        raise ValueError(f"{name} must be positive, not {value!r}")
+
+
+def _check_transports(transports: object) -> tuple[str, ...]:
+    known = [transport.value for transport in TransportType]
+    if isinstance(transports, str) or not isinstance(transports, Collection):
+        raise TypeError(f"transports must be a list of names out of {known}, not {transports!r}")
+    names = tuple(str(name) for name in transports)
+    if not names or len(set(names)) != len(names) or not set(names) <= set(known):
+        raise ValueError(f"transports must name one or both of {known} once, not {transports!r}")
+    return names
+
+
+def _normal_path(path: object) -> str:
+    if not isinstance(path, str):
+        raise TypeError(f"req_path must be a str like '/socket.io', not {path!r}")
+    stripped = path.strip("/")
+    if not stripped or "?" in stripped or "#" in stripped:
+        raise ValueError(f"req_path must be a path like '/socket.io', not {path!r}")
+    return "/" + stripped
+
+
+def _check_origins(rule: object) -> None:
+    if rule is None or callable(rule) or isinstance(rule, (str, re.Pattern)):
+        return
+    if not isinstance(rule, Collection) or not all(isinstance(item, (str, re.Pattern)) for item in rule):
+        raise TypeError(f"cors_allowed_origins must be None, '*', an origin, a pattern, or several; not {rule!r}")

@@ -1,0 +1,82 @@
+"""Which origins may connect, and the CORS headers that tell browsers so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from geventsio.config import OriginRule
+
+__all__ = ["OriginPolicy"]
+
+Environ = dict[str, Any]
+
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+class OriginPolicy:
+    """Decides on the Origin header of polling and websocket requests alike.
+
+    Browsers apply no same-origin rule to websockets, so the server must. Requests without an Origin do
+    not come from a page, and are let through.
+
+    Args:
+        rule: the option `cors_allowed_origins`.
+        credentials: whether browsers may send cookies across origins; never with "*".
+    """
+
+    def __init__(self, rule: OriginRule, credentials: bool) -> None:
+        self._rule = rule
+        self._credentials = credentials and rule != "*"
+
+    def allows(self, environ: Environ) -> bool:
+        """Whether a request's origin may connect."""
+        origin = environ.get("HTTP_ORIGIN")
+        return origin is None or self._matches(origin, self._rule, environ)
+
+    def expected(self, environ: Environ) -> str:
+        """What an origin should have been, for the log."""
+        return _own_origin(environ) if self._rule is None else repr(self._rule)
+
+    def headers(self, environ: Environ) -> list[tuple[str, str]]:
+        """The CORS headers of an answer; errors need them too, or browsers hide what they say."""
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is None or self._rule is None or not self.allows(environ):
+            return []
+        if self._rule == "*":
+            return [("Access-Control-Allow-Origin", "*")]
+        headers = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+        if self._credentials:
+            headers.append(("Access-Control-Allow-Credentials", "true"))
+        return headers
+
+    def preflight_headers(self, environ: Environ) -> list[tuple[str, str]]:
+        """The headers that answer an OPTIONS request."""
+        headers = self.headers(environ)
+        if headers:
+            headers.append(("Access-Control-Allow-Methods", "GET, POST, OPTIONS"))
+            requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS")
+            if requested and re.fullmatch(r"[\w\-, ]{1,1024}", requested, re.ASCII):
+                headers.append(("Access-Control-Allow-Headers", requested))
+        return headers
+
+    def _matches(self, origin: str, rule: OriginRule, environ: Environ) -> bool:
+        if rule is None:
+            return origin.lower() == _own_origin(environ)
+        if isinstance(rule, str):
+            return rule == "*" or origin.lower() == rule.lower().rstrip("/")
+        if isinstance(rule, re.Pattern):
+            return rule.fullmatch(origin) is not None
+        if isinstance(rule, Collection):
+            return any(self._matches(origin, item, environ) for item in rule)
+        return bool(rule(origin))
+
+
+def _own_origin(environ: Environ) -> str:
+    scheme = str(environ.get("wsgi.url_scheme", "http"))
+    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    name, colon, port = str(host).rpartition(":")
+    if colon and port == _DEFAULT_PORTS.get(scheme):
+        host = name
+    return f"{scheme}://{host}".lower()

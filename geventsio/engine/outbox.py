@@ -1,0 +1,250 @@
+"""What waits to be sent to one client, and the only code that writes to its socket."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from geventsio.engine.runtime import Runtime
+from geventsio.protocol.eio_payload import take_payload
+from geventsio.protocol.packet_group import PacketGroup
+
+__all__ = ["Bounds", "Outbox", "PollingOutbox", "RawSocket", "WebSocketOutbox"]
+
+#: Bytes of small frames that are joined for one `send`; above it a copy costs more than another call.
+JOIN_LIMIT = 65_536
+
+
+class RawSocket(Protocol):
+    """The part of a non-blocking socket that is used here."""
+
+    def send(self, data: bytes | memoryview, /) -> int: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def fileno(self) -> int: ...
+    def shutdown(self, how: int, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class Bounds:
+    """How much may wait for one client.
+
+    Args:
+        packets: packets, where a packet and its attachments count as one.
+        size: bytes.
+    """
+
+    __slots__ = ("packets", "size")
+
+    def __init__(self, packets: int, size: int) -> None:
+        self.packets = packets
+        self.size = size
+
+
+class Outbox(Protocol):
+    """Packets on their way to one client."""
+
+    def send(self, group: PacketGroup) -> bool:
+        """Send a group, or keep it until it can be sent; False if too much is waiting already."""
+
+    def waiting(self) -> int:
+        """How many packets wait."""
+
+
+class PollingOutbox:
+    """Keeps packets until a poll, or an upgrade, takes them."""
+
+    __slots__ = ("_bounds", "_bytes", "_groups", "wake")
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._bytes = 0
+        self._groups: deque[PacketGroup] = deque()
+        #: Called when there is something for a parked poll to take; must not switch greenlets.
+        self.wake: Callable[[], object] | None = None
+
+    def send(self, group: PacketGroup) -> bool:
+        """See `Outbox`."""
+        if self._groups and (len(self._groups) >= self._bounds.packets or self._bytes + group.size > self._bounds.size):
+            return False
+        self._groups.append(group)
+        self._bytes += group.size
+        if self.wake is not None:
+            self.wake()
+        return True
+
+    def waiting(self) -> int:
+        """See `Outbox`."""
+        return len(self._groups)
+
+    def take(self, max_payload: int) -> bytes:
+        """Return the payload of one poll: all that fits, at least one group; some must be waiting."""
+        payload = take_payload(self._groups, max_payload)
+        self._bytes = sum(group.size for group in self._groups) if self._groups else 0
+        return payload
+
+    def move_to(self, outbox: Outbox) -> bool:
+        """Hand all that waits to another outbox, in order; False if that one is full."""
+        groups, self._groups, self._bytes = self._groups, deque(), 0
+        return all([outbox.send(group) for group in groups])
+
+
+class WebSocketOutbox:
+    """Writes frames to a non-blocking socket.
+
+    The first frame of a tick goes out at once, the rest of the tick in one `send`. What the kernel
+    does not take waits for the socket to become writable.
+
+    Args:
+        runtime: the hub's.
+        sock: a non-blocking socket.
+        bounds: how much may wait.
+        failed: called once, in whatever greenlet writes, when the socket can't be written to any
+            more; must not switch greenlets.
+    """
+
+    __slots__ = ("_bounds", "_bytes", "_failed", "_frames", "_runtime", "_sock", "_tick", "_watcher", "drained")
+
+    def __init__(self, runtime: Runtime, sock: RawSocket, bounds: Bounds, failed: Callable[[], object]) -> None:
+        self._runtime = runtime
+        self._sock = sock
+        self._bounds = bounds
+        self._failed: Callable[[], object] | None = failed
+        self._frames: deque[bytes | memoryview] | None = None  # made when needed: most clients are idle
+        self._bytes = 0
+        self._tick = -1
+        self._watcher: Any = None
+        #: Called once, when nothing waits any more; must not switch greenlets.
+        self.drained: Callable[[], object] | None = None
+
+    def send(self, group: PacketGroup) -> bool:
+        """See `Outbox`."""
+        return self.write(group.frames)
+
+    def waiting(self) -> int:
+        """See `Outbox`."""
+        return 0 if self._frames is None else len(self._frames)
+
+    def write(self, frames: bytes, bounded: bool = True) -> bool:
+        """Write complete frames in one piece; False if too much is waiting already.
+
+        Control frames are written with `bounded=False`: a connection that is full must still be
+        able to say so.
+        """
+        if self._failed is None:
+            return True
+        if self._frames is None:
+            tick = self._runtime.ticker.begin()
+            if tick != self._tick:
+                self._tick = tick
+                self._send_now(frames)
+                return True
+            self._frames = deque((frames,))
+            self._bytes = len(frames)
+            self._runtime.ticker.dirty.append(self)
+            return True
+        if bounded and not self._has_room(len(frames)):
+            return False
+        self._frames.append(frames)
+        self._bytes += len(frames)
+        return True
+
+    def flush(self) -> None:
+        """Send what waits, as far as the kernel takes it."""
+        while self._frames is not None and self._failed is not None:
+            batch = self._next_batch(self._frames)
+            sent = self._try_send(batch)
+            self._bytes -= sent
+            if sent < len(batch):
+                if self._failed is not None:
+                    self._frames.appendleft(memoryview(batch)[sent:])
+                    self._await_writable()
+                return
+            if not self._frames:
+                self._frames = None
+        self._settle()
+
+    def close(self) -> None:
+        """Stop writing and forget what waits; the socket stays open."""
+        self._failed = None
+        self._frames = None
+        self._bytes = 0
+        self.drained = None
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
+
+    def _send_now(self, frames: bytes) -> None:
+        # This is the way of nearly every message: no call that could be spared.
+        try:
+            sent = self._sock.send(frames)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._fail()
+            return
+        if sent != len(frames):
+            self._frames = deque((memoryview(frames)[sent:],))
+            self._bytes = len(frames) - sent
+            self._await_writable()
+
+    def _try_send(self, batch: bytes | memoryview) -> int:
+        try:
+            return self._sock.send(batch)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            self._fail()
+            return 0
+
+    def _next_batch(self, frames: deque[bytes | memoryview]) -> bytes | memoryview:
+        first = frames.popleft()
+        if not frames or len(first) >= JOIN_LIMIT:
+            return first
+        batch = [first]
+        size = len(first)
+        while frames and size + len(frames[0]) <= JOIN_LIMIT:
+            batch.append(frames.popleft())
+            size += len(batch[-1])
+        return b"".join(batch)
+
+    def _has_room(self, size: int) -> bool:
+        if self._fits(size):
+            return True
+        # A handler that sends thousands of rows to a healthy client is no reason to close it.
+        self.flush()
+        return self._frames is None or self._fits(size)
+
+    def _fits(self, size: int) -> bool:
+        frames = 0 if self._frames is None else len(self._frames)
+        return frames < self._bounds.packets and self._bytes + size <= self._bounds.size
+
+    def _await_writable(self) -> None:
+        if self._watcher is None:
+            self._watcher = self._runtime.loop.io(self._sock.fileno(), 2)  # WRITE
+            self._watcher.start(self.flush)
+
+    def _settle(self) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
+        if self.drained is not None and self._failed is not None:
+            drained, self.drained = self.drained, None
+            drained()
+
+    def _fail(self) -> None:
+        failed = self._failed
+        self.close()
+        if failed is not None:
+            failed()
+
+
+def shut_write(sock: RawSocket) -> None:
+    """Tell the peer that no more comes; a socket that is gone already is no error."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass

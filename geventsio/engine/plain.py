@@ -1,0 +1,111 @@
+"""A plain WebSocket endpoint over the same transport, without Engine.IO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from geventsio.engine.outbox import Bounds
+from geventsio.engine.requests import check_handshake, upgrade_headers
+from geventsio.engine.responses import RequestError, Response
+from geventsio.engine.runtime import Runtime
+from geventsio.engine.takeover import StartResponse, can_take_over, take_over
+from geventsio.engine.timeouts import Timeouts
+from geventsio.engine.websocket import WebSocketConnection
+from geventsio.engine.workers import JobQueue
+from geventsio.errors import BufferFullError, SocketClosedError
+from geventsio.protocol.websocket import build_binary, build_text
+from geventsio.types import DisconnectReason
+
+__all__ = ["PlainWebSocket", "websocket_app"]
+
+CLOSE_TIMEOUT = 5.0
+
+#: Messages of one connection that may wait for their callback before reading pauses.
+MAX_PENDING = 64
+
+
+class PlainWebSocket:
+    """One client of `websocket_app`."""
+
+    __slots__ = ("_app", "_connection", "_jobs")
+
+    def __init__(self, app: _WebSocketApp) -> None:
+        self._app = app
+        self._connection: WebSocketConnection
+        self._jobs = JobQueue(app.runtime.workers)
+
+    def send(self, message: str | bytes) -> None:
+        """Send a text or a binary message.
+
+        Raises:
+            SocketClosedError: the connection is closed.
+            BufferFullError: the client does not read.
+        """
+        if not self._connection.is_open:
+            raise SocketClosedError("the websocket is closed")
+        frame = build_text(message.encode()) if isinstance(message, str) else build_binary(message)
+        if not self._connection.outbox.write(frame):
+            raise BufferFullError("the client does not read")
+
+    def receive(self, message: str | bytes) -> None:
+        """Take a message from the connection."""
+        self._jobs.submit(self._app.on_message, self, message)
+        if len(self._jobs) >= MAX_PENDING:
+            self._connection.pause()
+            self._jobs.drained = self._connection.resume
+
+    def connection_lost(self, reason: DisconnectReason) -> None:
+        """Learn that the connection is gone."""
+
+    def start(self, connection: WebSocketConnection, already_read: bytes) -> None:
+        """Begin to read."""
+        self._connection = connection
+        connection.start(already_read)
+
+
+class _WebSocketApp:
+    def __init__(self, on_message: Callable[[PlainWebSocket, str | bytes], object], max_message_size: int) -> None:
+        self.on_message = on_message
+        self._max_message_size = max_message_size
+        self._bounds = Bounds(10_000, 4 * max_message_size)
+        self.runtime: Runtime
+        self._closing: Timeouts[WebSocketConnection]
+        self._started = False
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            check_handshake(environ)
+        except RequestError as error:
+            response = Response.error(error.code)
+            start_response(response.status_line, response.wsgi_headers())
+            return [response.body]
+        if not can_take_over(environ):
+            start_response("501 Not Implemented", [("Content-Length", "0")])
+            return []
+        self._start()
+        client = PlainWebSocket(self)
+        sock, already_read = take_over(environ, start_response, upgrade_headers(environ))
+        connection = WebSocketConnection(
+            self.runtime, sock, client, self._bounds, self._max_message_size, self._closing
+        )
+        client.start(connection, already_read)
+        return []
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self.runtime = Runtime()
+            self._closing = Timeouts(self.runtime.loop, CLOSE_TIMEOUT, WebSocketConnection.abort)
+
+
+def websocket_app(
+    on_message: Callable[[PlainWebSocket, str | bytes], object], max_message_size: int = 1_000_000
+) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
+    """Make a WSGI app that speaks plain WebSocket (RFC 6455) on every path.
+
+    Args:
+        on_message: called with the client and a str or bytes, in order for each client; it may block.
+        max_message_size: bytes of one message.
+    """
+    return _WebSocketApp(on_message, max_message_size)

@@ -1,0 +1,221 @@
+"""The polling transport: GET parks until there is something to send, POST brings packets."""
+
+from __future__ import annotations
+
+import _socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gevent.event import Event
+from gevent.hub import Waiter
+
+from geventsio.engine.outbox import PollingOutbox
+from geventsio.engine.responses import ErrorCode, RequestError, Response
+from geventsio.engine.takeover import find_socket, no_delay
+from geventsio.errors import ProtocolError
+from geventsio.protocol.eio_packet import NOOP
+from geventsio.protocol.eio_payload import decode_payload
+from geventsio.types import DisconnectReason
+
+if TYPE_CHECKING:
+    from geventsio.engine.session import Session
+
+__all__ = ["PollingTransport"]
+
+#: Bytes per read of a body whose end only the server's stream knows.
+BODY_CHUNK = 65_536
+
+
+class Poll:
+    """A GET that waits for something to send.
+
+    While it waits, the connection is watched: both WSGI servers report an answer to a client that has left as
+    delivered, and its packets would be lost.
+    """
+
+    __slots__ = ("_gone", "_loop", "_sock", "_waiter", "_watcher", "is_gone")
+
+    def __init__(self, loop: Any, sock: Any, gone: Callable[[], object]) -> None:
+        self._loop = loop
+        self._sock = getattr(sock, "_sock", sock)
+        self._gone = gone
+        self._waiter: Waiter[None] | None = None
+        self._watcher: Any = None
+        self.is_gone = False
+
+    def wait(self) -> None:
+        """Wait until `wake` is called. Switches greenlets."""
+        waiter = self._waiter = Waiter()
+        try:
+            fd = -1 if self._sock is None else self._sock.fileno()
+            if fd >= 0:
+                self._watcher = self._loop.io(fd, 1)  # READ
+                self._watcher.start(self._readable)
+            waiter.get()
+        finally:
+            self._waiter = None
+            self._stop_watching()
+
+    def wake(self) -> None:
+        """Let `wait` return, in the loop's next round."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._loop.run_callback(waiter.switch, None)
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        self._stop_watching()  # or, with a pipelined request waiting there, we would be called again and again
+        if not data:
+            self.is_gone = True
+            self._gone()
+            self.wake()
+
+    def _stop_watching(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
+
+
+class PollingTransport:
+    """The polling side of one session."""
+
+    __slots__ = ("_goodbye", "_poll", "_posting", "_resumed", "_session", "outbox")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._poll: Poll | None = None
+        self._posting = False
+        self._resumed: Event | None = None
+        self._goodbye = False
+        self.outbox = PollingOutbox(session.server.bounds)
+
+    def get(self, environ: dict[str, Any]) -> Response:
+        """Answer a poll with what waits, as soon as something does. May switch greenlets.
+
+        Raises:
+            RequestError: another poll is waiting; the session is closed for it.
+        """
+        session = self._session
+        if session.is_upgrading:
+            return Response.payload(NOOP)
+        if self._poll is not None:
+            session.drop(DisconnectReason.TRANSPORT_ERROR)
+            raise RequestError(ErrorCode.BAD_REQUEST)
+        sock = find_socket(environ)
+        no_delay(sock)
+        if not self.outbox.waiting():
+            self._wait(sock)
+        return self._answer()
+
+    def post(self, environ: dict[str, Any]) -> Response:
+        """Handle the packets of a body. May switch greenlets.
+
+        Raises:
+            RequestError: the body is too large or malformed, or another POST has not ended; the session is
+                closed for each.
+        """
+        session = self._session
+        if self._posting:
+            session.drop(DisconnectReason.TRANSPORT_ERROR)
+            raise RequestError(ErrorCode.BAD_REQUEST)
+        self._posting = True
+        try:
+            no_delay(find_socket(environ))
+            body = _read_body(environ, session.server.options.max_payload)
+            if body is None:
+                session.drop(DisconnectReason.PAYLOAD_TOO_LARGE)
+                raise RequestError(ErrorCode.PAYLOAD_TOO_LARGE)
+            for packet in decode_payload(body):
+                if not session.is_open:
+                    break
+                session.receive_packet(packet)
+                self._await_resume()
+        except ProtocolError:
+            session.drop(DisconnectReason.PARSE_ERROR)
+            raise RequestError(ErrorCode.BAD_REQUEST) from None
+        finally:
+            self._posting = False
+        return Response.text("ok")
+
+    def release(self) -> None:
+        """Let a parked poll end, with NOOP if nothing else is to be sent."""
+        if self._poll is not None:
+            self._poll.wake()
+
+    def resume(self) -> None:
+        """Let a POST go on that waits for the session's queue to drain."""
+        if self._resumed is not None:
+            self._resumed.set()
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether a GET is waiting."""
+        return self._poll is not None
+
+    def finish(self, client_left: bool) -> None:
+        """End with the session.
+
+        Args:
+            client_left: the client said CLOSE itself: a parked poll is answered NOOP, and nothing else follows.
+        """
+        self.resume()
+        self._goodbye = client_left
+        self.release()
+
+    def _wait(self, sock: Any) -> None:
+        poll = self._poll = Poll(self._session.server.runtime.loop, sock, self._client_gone)
+        self.outbox.wake = poll.wake
+        try:
+            poll.wait()
+        finally:
+            self._poll = None
+            self.outbox.wake = None
+
+    def _answer(self) -> Response:
+        session = self._session
+        if self._goodbye or session.polling is not self or session.is_upgrading or not self.outbox.waiting():
+            return Response.payload(NOOP)
+        payload = self.outbox.take(session.server.options.max_payload)
+        if not session.is_open and not self.outbox.waiting():
+            session.forget()
+        return Response.payload(payload)
+
+    def _client_gone(self) -> None:
+        self._session.drop(DisconnectReason.TRANSPORT_ERROR)
+
+    def _await_resume(self) -> None:
+        session = self._session
+        while session.is_paused and session.is_open:
+            self._resumed = Event()
+            resumed = self._resumed.wait(session.server.options.ping_interval)
+            self._resumed = None
+            if not resumed:  # the client's request must not hang: go on, up to the queue's hard limit
+                return
+
+
+def _read_body(environ: dict[str, Any], limit: int) -> bytes | None:
+    """Read a body incrementally; None as soon as it is longer than `limit` bytes. May switch greenlets."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if length.isdigit() and int(length) > limit:
+        return None
+    stream = environ["wsgi.input"]
+    remaining = int(length) if length.isdigit() else limit + 1
+    chunks: list[bytes] = []
+    size = 0
+    while remaining > 0:
+        try:
+            chunk = stream.read(min(BODY_CHUNK, remaining))
+        except (OSError, ValueError):
+            raise ProtocolError("the request's body broke off") from None
+        if not chunk:
+            break
+        size += len(chunk)
+        remaining -= len(chunk)
+        chunks.append(chunk)
+    return b"".join(chunks) if size <= limit else None

@@ -1,0 +1,110 @@
+"""What a request asks for, checked in the order of the official server."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from geventsio.config import EngineOptions
+from geventsio.engine.responses import ErrorCode, RequestError
+from geventsio.engine.takeover import is_upgraded
+from geventsio.protocol.websocket import accept_key, is_valid_key
+
+__all__ = ["EngineRequest", "check_handshake", "parse_request", "upgrade_headers", "wants_close"]
+
+Environ = dict[str, Any]
+
+PROTOCOL_VERSION = "4"
+
+
+class EngineRequest(NamedTuple):
+    """The query of an Engine.IO request."""
+
+    transport: str
+    sid: str | None
+    is_websocket: bool
+
+
+def parse_request(environ: Environ, options: EngineOptions) -> EngineRequest:
+    """Read and check a request, except for its session and its origin.
+
+    Raises:
+        RequestError: the request can't be served.
+    """
+    query = _first_values(environ.get("QUERY_STRING", ""))
+    transport = query.get("transport", "")
+    if transport not in ("polling", "websocket"):
+        raise RequestError(ErrorCode.UNKNOWN_TRANSPORT)
+    version = query.get("EIO", "")
+    if version != PROTOCOL_VERSION:
+        raise RequestError(
+            ErrorCode.UNSUPPORTED_PROTOCOL_VERSION,
+            f"the client speaks Engine.IO version {version[:8]!r}; version 4 belongs to socket.io-client 3 and newer",
+        )
+    if transport not in options.transports:
+        raise RequestError(ErrorCode.BAD_REQUEST, f"the transport {transport} is not enabled")
+    sid = query.get("sid")
+    method = environ.get("REQUEST_METHOD", "")
+    is_websocket = transport == "websocket"
+    if sid is None and method != "GET":
+        raise RequestError(ErrorCode.BAD_HANDSHAKE_METHOD)
+    if is_websocket and method != "GET":
+        raise RequestError(ErrorCode.BAD_REQUEST, f"{method} on a websocket")
+    return EngineRequest(transport, sid, is_websocket)
+
+
+def check_handshake(environ: Environ) -> None:
+    """Check a websocket's opening handshake (RFC 6455 section 4.2.1).
+
+    Raises:
+        RequestError: the request is no handshake, or one that we can't answer.
+    """
+    if is_upgraded(environ):
+        return
+    if "websocket" not in _tokens(environ.get("HTTP_UPGRADE")) or "upgrade" not in _tokens(
+        environ.get("HTTP_CONNECTION")
+    ):
+        raise RequestError(
+            ErrorCode.BAD_REQUEST,
+            "a websocket request without 'Upgrade: websocket': a proxy in between does not pass it on",
+        )
+    if environ.get("SERVER_PROTOCOL") != "HTTP/1.1" or environ.get("HTTP_VERSION", "1.1") != "1.1":
+        raise RequestError(ErrorCode.BAD_REQUEST, "websockets need HTTP/1.1")
+    if environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+        raise RequestError(ErrorCode.BAD_REQUEST, "a websocket handshake with a body")
+    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
+        raise RequestError(ErrorCode.UNSUPPORTED_WEBSOCKET_VERSION)
+    if not is_valid_key(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")):
+        raise RequestError(ErrorCode.BAD_REQUEST, "an invalid Sec-WebSocket-Key")
+
+
+def upgrade_headers(environ: Environ) -> list[tuple[str, str]]:
+    """The headers of the answer to a handshake that `check_handshake` accepted."""
+    if is_upgraded(environ):
+        return []
+    return [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])),
+    ]
+
+
+def wants_close(environ: Environ) -> bool:
+    """Whether the connection ends with this answer, which should then say so (RFC 9112 section 9.6).
+
+    pywsgi closes without a word, and clients with a pool of connections send their next request into it. After
+    a refused upgrade nothing else may follow: a proxy in between may take the connection for a websocket.
+    """
+    return "HTTP_UPGRADE" in environ or "close" in _tokens(environ.get("HTTP_CONNECTION"))
+
+
+def _first_values(query: str) -> dict[str, str]:
+    try:
+        values = parse_qs(query, keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        raise RequestError(ErrorCode.BAD_REQUEST, "too many query parameters") from None
+    return {name: items[0] for name, items in values.items()}
+
+
+def _tokens(header: object) -> list[str]:
+    return [token.strip().lower() for token in header.split(",")] if isinstance(header, str) else []

@@ -1,0 +1,84 @@
+"""HTTP answers of the Engine.IO server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from http import HTTPStatus
+from typing import NamedTuple
+
+import orjson
+
+__all__ = ["ErrorCode", "RequestError", "Response"]
+
+
+class ErrorCode(Enum):
+    """The official error codes with their messages and HTTP statuses; None where there is no official code."""
+
+    UNKNOWN_TRANSPORT = (0, "Transport unknown", HTTPStatus.BAD_REQUEST)
+    UNKNOWN_SID = (1, "Session ID unknown", HTTPStatus.BAD_REQUEST)
+    BAD_HANDSHAKE_METHOD = (2, "Bad handshake method", HTTPStatus.BAD_REQUEST)
+    BAD_REQUEST = (3, "Bad request", HTTPStatus.BAD_REQUEST)
+    FORBIDDEN = (4, "Forbidden", HTTPStatus.FORBIDDEN)
+    UNSUPPORTED_PROTOCOL_VERSION = (5, "Unsupported protocol version", HTTPStatus.BAD_REQUEST)
+    PAYLOAD_TOO_LARGE = (None, "Payload too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    UNSUPPORTED_WEBSOCKET_VERSION = (None, "Unsupported websocket version", HTTPStatus.UPGRADE_REQUIRED)
+    SHUTTING_DOWN = (None, "Server is shutting down", HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+class RequestError(Exception):
+    """A request that is answered with an error.
+
+    Attributes:
+        code: which error.
+        detail: why, for the log; never sent.
+    """
+
+    def __init__(self, code: ErrorCode, detail: str = "") -> None:
+        super().__init__(detail or code.value[1])
+        self.code = code
+
+
+class Response(NamedTuple):
+    """A whole answer: its body is one chunk, so that the server can send it with one length."""
+
+    status: HTTPStatus
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @classmethod
+    def payload(cls, body: bytes) -> Response:
+        """Answer a poll or a handshake."""
+        return cls(HTTPStatus.OK, (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store")), body)
+
+    @classmethod
+    def text(cls, body: str) -> Response:
+        """Answer a POST."""
+        return cls(HTTPStatus.OK, (("Content-Type", "text/html"), ("Cache-Control", "no-store")), body.encode())
+
+    @classmethod
+    def empty(cls) -> Response:
+        """Answer a preflight request."""
+        return cls(HTTPStatus.NO_CONTENT, (), b"")
+
+    @classmethod
+    def error(cls, code: ErrorCode) -> Response:
+        """Answer with an error as the official server words it."""
+        number, message, status = code.value
+        fields = {"message": message} if number is None else {"code": number, "message": message}
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        if code is ErrorCode.UNSUPPORTED_WEBSOCKET_VERSION:
+            headers.append(("Sec-WebSocket-Version", "13"))
+        if code is ErrorCode.SHUTTING_DOWN:
+            headers.append(("Retry-After", "1"))
+        return cls(status, tuple(headers), orjson.dumps(fields))
+
+    @property
+    def status_line(self) -> str:
+        """The status as WSGI wants it."""
+        return f"{self.status.value} {self.status.phrase}"
+
+    def wsgi_headers(self, more: Iterable[tuple[str, str]] = ()) -> list[tuple[str, str]]:
+        """All headers, with the body's length."""
+        length = () if self.status is HTTPStatus.NO_CONTENT else (("Content-Length", str(len(self.body))),)
+        return [*self.headers, *length, *more]

@@ -1,0 +1,115 @@
+"""What all sessions of one server share: the hub, its clock of ticks, its workers and its timers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent import monkey
+
+from geventsio.engine.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from geventsio.engine.outbox import WebSocketOutbox
+
+__all__ = ["Backlog", "Runtime", "Ticker"]
+
+#: Seconds of each turn of the loop that may go to work left over by earlier callbacks.
+BACKLOG_SLICE = 0.004
+
+_thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
+
+
+class Runtime:
+    """The hub that serves one server, taken when the first request arrives.
+
+    Never at import: a process that forks or reloads afterwards would share a loop with its parent.
+    """
+
+    def __init__(self) -> None:
+        self.hub: Any = gevent.get_hub()
+        self.loop: Any = self.hub.loop
+        self._thread = _thread_id()
+        self.ticker = Ticker(self.loop)
+        self.backlog = Backlog(self.loop)
+        self.workers = WorkerPool(self)
+
+    def is_foreign_thread(self) -> bool:
+        """Whether the calling OS thread is not the one whose hub serves the clients."""
+        return _thread_id() != self._thread
+
+    def call(self, function: Callable[..., object], *args: Any) -> None:
+        """Call a function that must not block: now, or in the hub's thread when called from another."""
+        if _thread_id() == self._thread:
+            function(*args)
+        else:
+            self.loop.run_callback_threadsafe(function, *args)
+
+
+class Ticker:
+    """Counts the turns of the loop in which something was sent, and ends them with one flush.
+
+    The first write of a tick goes out at once; writers that have more put themselves in `dirty`.
+    """
+
+    __slots__ = ("_loop", "_scheduled", "dirty", "number")
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._scheduled = False
+        self.number = 0
+        self.dirty: list[WebSocketOutbox] = []
+
+    def begin(self) -> int:
+        """Return the number of this tick, which ends before the loop polls again."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.run_callback(self._end)
+        return self.number
+
+    def _end(self) -> None:
+        self._scheduled = False
+        self.number += 1
+        if self.dirty:
+            dirty, self.dirty = self.dirty, []
+            for writer in dirty:
+                writer.flush()
+
+
+class Backlog:
+    """Work that hub callbacks left over when their slice ended, done in turns with the I/O of others.
+
+    `loop.run_callback` would not do: a callback that schedules itself again runs up to a thousand
+    times, or for 5 ms and more, before the loop polls its sockets.
+    """
+
+    __slots__ = ("_loop", "_timer", "_waiting")
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._timer: Any = None
+        self._waiting: deque[Callable[[], object]] = deque()
+
+    def add(self, callback: Callable[[], object]) -> None:
+        """Have a callback called once, in the hub, after the loop has polled its sockets."""
+        self._waiting.append(callback)
+        if self._timer is None:
+            self._arm()
+
+    def _arm(self) -> None:
+        self._timer = self._loop.timer(0)
+        self._timer.start(self._run)
+
+    def _run(self) -> None:
+        self._timer.close()
+        self._timer = None
+        end = monotonic() + BACKLOG_SLICE
+        for _ in range(len(self._waiting)):
+            self._waiting.popleft()()
+            if monotonic() > end:
+                break
+        if self._waiting and self._timer is None:
+            self._arm()

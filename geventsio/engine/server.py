@@ -1,0 +1,321 @@
+"""The Engine.IO server: its sessions, its WSGI entry, and its end."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+from geventsio.config import EngineOptions, engine_options
+from geventsio.engine.drain import WaitGroup, drain_at_exit
+from geventsio.engine.handshake import Handshake
+from geventsio.engine.heartbeat import Heartbeat
+from geventsio.engine.origins import OriginPolicy
+from geventsio.engine.outbox import Bounds
+from geventsio.engine.requests import EngineRequest, check_handshake, parse_request, upgrade_headers, wants_close
+from geventsio.engine.responses import ErrorCode, RequestError, Response
+from geventsio.engine.runtime import Runtime
+from geventsio.engine.session import Session, SessionState
+from geventsio.engine.takeover import StartResponse, can_take_over, is_upgraded, take_over
+from geventsio.engine.timeouts import Timeouts
+from geventsio.engine.upgrade import Upgrade
+from geventsio.engine.websocket import Receiver, WebSocketConnection
+from geventsio.protocol.eio_packet import encode_open
+from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.websocket import CloseCode
+from geventsio.types import DisconnectReason
+
+__all__ = ["EngineServer"]
+
+logger = logging.getLogger("geventsio.engine")
+
+Environ = dict[str, Any]
+OnConnect = Callable[[Session], object]
+OnMessage = Callable[[Session, "str | bytes"], object]
+OnClose = Callable[[Session, DisconnectReason], object]
+
+#: Bytes of randomness in a session id: 20 characters.
+SID_BYTES = 15
+
+
+class EngineServer:
+    """An Engine.IO v4 server, usable alone. It is a WSGI application for its path, and answers 404 elsewhere.
+
+    The callbacks run in worker greenlets, in order for each session; they may block. With `inline`, they
+    run where the packet was read, mostly in the hub, and must never switch greenlets.
+
+    Args:
+        on_connect: called with the session when a client has connected.
+        on_message: called with the session and a str or bytes.
+        on_close: called once with the session and the reason.
+        inline: see above; meant for protocols on top of Engine.IO.
+        options: see `geventsio.config.EngineOptions`; durations in seconds, sizes in bytes.
+
+    Raises:
+        TypeError: an option does not exist or has the wrong type.
+        ValueError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        on_connect: OnConnect | None = None,
+        on_message: OnMessage | None = None,
+        on_close: OnClose | None = None,
+        *,
+        inline: bool = False,
+        **options: Any,
+    ) -> None:
+        self.options: EngineOptions = engine_options(options)
+        self._on_connect: OnConnect = on_connect or _ignore
+        self._on_message: OnMessage = on_message or _ignore
+        self._on_close: OnClose = on_close or _ignore
+        self._inline = inline
+        self._origins = OriginPolicy(self.options.cors_allowed_origins, self.options.cors_credentials)
+        self._is_closing = False
+        self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
+        self.sessions: dict[str, Session] = {}
+        self.deliver: OnMessage = self._on_message if inline else self._submit_message
+
+    # Made when the first request arrives: see Runtime.
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The hub's part of the server."""
+        drain_at_exit(self)
+        return Runtime()
+
+    @cached_property
+    def heartbeat(self) -> Heartbeat:
+        """The heartbeat of all sessions."""
+        return Heartbeat(self.runtime, self.options.ping_interval, self.options.ping_timeout)
+
+    @cached_property
+    def upgrading(self) -> Timeouts[Upgrade]:
+        """Websockets that probe a session, with the time they have for it."""
+        return Timeouts(self.runtime.loop, self.options.upgrade_timeout, Upgrade.fail)
+
+    @cached_property
+    def closing(self) -> Timeouts[WebSocketConnection]:
+        """Websockets in their close handshake, with the time they have for it."""
+        return Timeouts(self.runtime.loop, self.options.close_timeout, WebSocketConnection.abort)
+
+    @cached_property
+    def _last_polls(self) -> Timeouts[Session]:
+        return Timeouts(self.runtime.loop, self.options.close_timeout, Session.forget)
+
+    @cached_property
+    def callbacks(self) -> WaitGroup:
+        """Callbacks about the end of sessions that have not returned yet."""
+        return WaitGroup()
+
+    # WSGI
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request (PEP 3333). May switch greenlets."""
+        if environ.get("PATH_INFO", "").rstrip("/") != self.options.req_path:
+            start_response("404 Not Found", [("Content-Length", "0")])
+            return []
+        return self.handle(environ, start_response)
+
+    def handle(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request whose path has been checked. May switch greenlets."""
+        more = self._origins.headers(environ)
+        try:
+            response = self._respond(environ, start_response)
+        except RequestError as error:
+            logger.info("refused a request: %s", error)
+            if is_upgraded(environ):
+                self._refuse_upgraded(environ, start_response, error)
+                return []
+            response = Response.error(error.code)
+        if response is None:
+            return []
+        if response.status.value == 204:
+            more = self._origins.preflight_headers(environ)
+        if wants_close(environ):
+            more.append(("Connection", "close"))
+        start_response(response.status_line, response.wsgi_headers(more))
+        return [response.body]
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Close all sessions with "server shutting down" and refuse new ones. May switch greenlets.
+
+        Args:
+            timeout: seconds to wait for the callbacks; None waits for ever, 0 does not wait.
+
+        Returns:
+            Whether all `on_close` callbacks have returned.
+        """
+        self._is_closing = True
+        for session in list(self.sessions.values()):
+            session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+        return self.callbacks.wait(timeout)
+
+    # What sessions and protocols above use
+
+    def call(self, function: Callable[..., object], *args: Any) -> None:
+        """Call a function that does not block: here, or in the hub's thread when this is another."""
+        if "runtime" in self.__dict__:
+            self.runtime.call(function, *args)
+        else:  # no request has arrived yet: nobody is connected, and no hub is taken
+            function(*args)
+
+    def ended(self, session: Session, reason: DisconnectReason) -> None:
+        """Tell the application about a session's end."""
+        self.heartbeat.stop(session)
+        if self._inline:
+            self._on_close(session, reason)
+        else:
+            self.callbacks.add()
+            session.jobs.submit(self._run_on_close, session, reason)
+
+    def await_last_poll(self, session: Session) -> None:
+        """Keep a session that has ended until its client has fetched what waits, for `close_timeout` seconds."""
+        self._last_polls.start(session)
+
+    def forget(self, session: Session) -> None:
+        """Take a session out of the table."""
+        self.sessions.pop(session.sid, None)
+        self._last_polls.cancel(session)
+
+    # Requests
+
+    def _respond(self, environ: Environ, start_response: StartResponse) -> Response | None:
+        """Serve a request; None when the answer has been given already."""
+        if environ.get("REQUEST_METHOD") == "OPTIONS":
+            return Response.empty()
+        request = parse_request(environ, self.options)
+        session = self._find_session(request)
+        if not self._origins.allows(environ):
+            expected = self._origins.expected(environ)
+            origin = environ.get("HTTP_ORIGIN")
+            raise RequestError(
+                ErrorCode.FORBIDDEN, f"Origin {origin!r} is not {expected}; see the option cors_allowed_origins"
+            )
+        if request.is_websocket:
+            self._open_websocket(environ, start_response, session)
+            return None
+        if session is None:
+            return self._open_polling(environ)
+        return self._serve_polling(environ, session)
+
+    def _find_session(self, request: EngineRequest) -> Session | None:
+        if request.sid is None:
+            if self._is_closing:
+                raise RequestError(ErrorCode.SHUTTING_DOWN)
+            return None
+        session = self.sessions.get(request.sid)
+        if session is None:
+            raise RequestError(ErrorCode.UNKNOWN_SID)
+        return session
+
+    def _open_polling(self, environ: Environ) -> Response:
+        session = Session(self, secrets.token_urlsafe(SID_BYTES), Handshake(environ))
+        session.start_polling()
+        self._opened(session)
+        return Response.payload(self._open_packet(session, self._upgrades()))
+
+    def _serve_polling(self, environ: Environ, session: Session) -> Response:
+        polling = session.polling
+        if polling is None:
+            raise RequestError(ErrorCode.BAD_REQUEST, "polling on a session that has been upgraded")
+        method = environ.get("REQUEST_METHOD")
+        if method == "GET":
+            return polling.get(environ)
+        if method != "POST":
+            raise RequestError(ErrorCode.BAD_REQUEST, f"{method} on a session")
+        if session.state is SessionState.CLOSING:
+            return Response.text("ok")
+        return polling.post(environ)
+
+    def _open_websocket(self, environ: Environ, start_response: StartResponse, session: Session | None) -> None:
+        check_handshake(environ)
+        if session is not None and not self.options.allow_upgrades:
+            raise RequestError(ErrorCode.BAD_REQUEST, "upgrades are not enabled")
+        if not can_take_over(environ):
+            raise RequestError(ErrorCode.BAD_REQUEST, "this WSGI server gives no access to its sockets")
+        sock, already_read = take_over(environ, start_response, upgrade_headers(environ))
+
+        def connect(receiver: Receiver) -> WebSocketConnection:
+            return WebSocketConnection(
+                self.runtime, sock, receiver, self.bounds, self.options.max_payload, self.closing
+            )
+
+        # Answering the handshake may have switched greenlets: look at the session again.
+        if session is None:
+            self._connect_websocket(environ, connect, already_read)
+        elif session.can_upgrade:
+            self._probe(session, connect, already_read)
+        else:
+            connection = connect(_Nobody())
+            connection.start()
+            connection.close(CloseCode.POLICY_VIOLATION, "the session has a websocket, or has ended")
+
+    def _connect_websocket(
+        self, environ: Environ, connect: Callable[[Receiver], WebSocketConnection], already_read: bytes
+    ) -> None:
+        session = Session(self, secrets.token_urlsafe(SID_BYTES), Handshake(environ))
+        connection = connect(session)
+        session.start_websocket(connection)
+        connection.outbox.send(PacketGroup(self._open_packet(session, ())))
+        self._opened(session)
+        connection.start(already_read)
+
+    def _probe(self, session: Session, connect: Callable[[Receiver], WebSocketConnection], already_read: bytes) -> None:
+        connection = connect(_Nobody())
+        upgrade = Upgrade(session, connection)
+        connection.receiver = upgrade
+        session.begin_upgrade(upgrade)
+        self.upgrading.start(upgrade)
+        connection.start(already_read)
+
+    def _refuse_upgraded(self, environ: Environ, start_response: StartResponse, error: RequestError) -> None:
+        """Refuse a websocket whose 101 the server has sent already: nothing is left but a close code."""
+        if not can_take_over(environ):
+            return
+        sock, _ = take_over(environ, start_response, [])
+        connection = WebSocketConnection(
+            self.runtime, sock, _Nobody(), self.bounds, self.options.max_payload, self.closing
+        )
+        connection.start()
+        connection.close(CloseCode.POLICY_VIOLATION, str(error.code.value[1]))
+
+    def _upgrades(self) -> tuple[str, ...]:
+        return ("websocket",) if self.options.allow_upgrades and "websocket" in self.options.transports else ()
+
+    def _open_packet(self, session: Session, upgrades: tuple[str, ...]) -> bytes:
+        options = self.options
+        return encode_open(session.sid, upgrades, options.ping_interval, options.ping_timeout, options.max_payload)
+
+    def _opened(self, session: Session) -> None:
+        self.sessions[session.sid] = session
+        self.heartbeat.start(session)
+        if self._inline:
+            self._on_connect(session)
+        else:
+            session.jobs.submit(self._on_connect, session)
+
+    def _submit_message(self, session: Session, data: str | bytes) -> None:
+        session.jobs.submit(self._on_message, session, data)
+
+    def _run_on_close(self, session: Session, reason: DisconnectReason) -> None:
+        try:
+            self._on_close(session, reason)
+        finally:
+            self.callbacks.done()
+
+
+class _Nobody:
+    """Receives from connections that are about to be closed."""
+
+    def receive(self, message: str | bytes) -> None:
+        pass
+
+    def connection_lost(self, reason: DisconnectReason) -> None:
+        pass
+
+
+def _ignore(*args: object) -> None:
+    """The callback that was not given."""

@@ -1,0 +1,310 @@
+"""One Engine.IO client: its state, its transport, and how it ends."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from geventsio.engine.handshake import Handshake
+from geventsio.engine.outbox import Outbox
+from geventsio.engine.polling import PollingTransport
+from geventsio.engine.upgrade import Upgrade
+from geventsio.engine.websocket import WebSocketConnection
+from geventsio.engine.workers import JobQueue
+from geventsio.errors import BufferFullError, ProtocolError, SocketClosedError
+from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet
+from geventsio.protocol.packet_group import PacketGroup
+from geventsio.types import DisconnectReason, TransportType
+
+if TYPE_CHECKING:
+    from geventsio.engine.server import EngineServer
+
+__all__ = ["Session", "SessionState"]
+
+_PING = PacketGroup(PING)
+_CLOSE = PacketGroup(CLOSE)
+
+
+class SessionState(Enum):
+    """The life of a session."""
+
+    OPEN = 0
+    CLOSING = 1  # ended for the application; a polling client has yet to fetch what waits for it
+    CLOSED = 2
+
+
+class Session:
+    """An Engine.IO session.
+
+    Attributes:
+        sid: the session's secret id; whoever knows it can act as this client.
+        server: the server it belongs to.
+        handshake: the request that opened it.
+        data: anything that the application wants to keep with it.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_jobs",
+        "_overflowing",
+        "_polling",
+        "_state",
+        "_upgrade",
+        "data",
+        "handshake",
+        "is_paused",
+        "outbox",
+        "server",
+        "sid",
+    )
+
+    def __init__(self, server: EngineServer, sid: str, handshake: Handshake) -> None:
+        self.server = server
+        self.sid = sid
+        self.handshake = handshake
+        self.data: Any = None
+        self.is_paused = False
+        self.outbox: Outbox
+        self._state = SessionState.OPEN
+        self._connection: WebSocketConnection | None = None
+        self._polling: PollingTransport | None = None
+        self._upgrade: Upgrade | None = None
+        self._jobs: JobQueue | None = None
+        self._overflowing = False
+
+    def __repr__(self) -> str:
+        return f"<Session {self._state.name.lower()} over {self.transport}>"
+
+    # What applications use
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self._state is SessionState.OPEN
+
+    @property
+    def transport(self) -> TransportType:
+        """The transport in use; it changes when an upgrade ends."""
+        return TransportType.POLLING if self._connection is None else TransportType.WEBSOCKET
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """The WSGI environ of the handshake request, strings only."""
+        return self.handshake.environ
+
+    @property
+    def jobs(self) -> JobQueue:
+        """The queue that keeps this session's callbacks in order."""
+        if self._jobs is None:
+            self._jobs = JobQueue(self.server.runtime.workers)
+        return self._jobs
+
+    def send(self, data: str | bytes | bytearray | memoryview) -> None:
+        """Send a message: str as a text message, bytes-likes as a binary one.
+
+        Messages arrive in the order in which they were sent. Legal in any OS thread.
+
+        Raises:
+            SocketClosedError: the session has ended.
+            BufferFullError: too much is waiting for this client, which is closed as a slow consumer.
+            TypeError: `data` is neither text nor bytes.
+        """
+        if isinstance(data, str):
+            group = PacketGroup(b"4" + data.encode())
+        elif isinstance(data, (bytes, bytearray, memoryview)):
+            group = PacketGroup(None, (bytes(data),))
+        else:
+            raise TypeError(f"a message is str or bytes, not {type(data).__name__}")
+        runtime = self.server.runtime
+        if runtime.is_foreign_thread():
+            runtime.call(self.send_group, group)
+        elif not self.send_group(group):
+            self.raise_unsent()
+
+    def close(self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE) -> None:
+        """Send what waits, say goodbye and end the session; nothing happens if it has ended.
+
+        `on_close` is called at once; the connection may take up to `close_timeout` seconds more.
+        """
+        if self._state is not SessionState.OPEN:
+            return
+        self.outbox.send(_CLOSE)
+        self._end(reason)
+
+    # What the Socket.IO layer uses
+
+    def send_group(self, group: PacketGroup) -> bool:
+        """Send the packets of one emit; False if the session has ended or too much is waiting.
+
+        Never switches greenlets and never closes anything before it returns.
+        """
+        if self._state is not SessionState.OPEN:
+            return False
+        if self.outbox.send(group):
+            return True
+        if not self._overflowing:
+            self._overflowing = True
+            self.server.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
+        return False
+
+    def raise_unsent(self) -> None:
+        """Raise what explains that `send_group` returned False."""
+        if self._overflowing:
+            raise BufferFullError("the client does not read: max_buffer_size or max_buffer_bytes is exceeded")
+        raise SocketClosedError("the session is closed")
+
+    def pause(self) -> None:
+        """Read nothing more from this client, and expect no pongs, until `resume`."""
+        if not self.is_paused and self._state is SessionState.OPEN:
+            self.is_paused = True
+            if self._connection is not None:
+                self._connection.pause()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.is_paused:
+            self.is_paused = False
+            self.server.heartbeat.excuse(self)
+            if self._connection is not None:
+                self._connection.resume()
+            if self._polling is not None:
+                self._polling.resume()
+
+    # What the other parts of the engine use
+
+    @property
+    def state(self) -> SessionState:
+        """Where the session is in its life."""
+        return self._state
+
+    @property
+    def is_upgrading(self) -> bool:
+        """Whether a probe has been answered and the upgrade has not ended."""
+        return self._upgrade is not None and self._upgrade.is_probed
+
+    @property
+    def polling(self) -> PollingTransport | None:
+        """The polling transport, until the session has been upgraded."""
+        return self._polling
+
+    @property
+    def can_upgrade(self) -> bool:
+        """Whether a websocket may take over now: only one at a time, and only once."""
+        return self._polling is not None and self._upgrade is None and self._state is SessionState.OPEN
+
+    def start_polling(self) -> None:
+        """Use the polling transport."""
+        self._polling = PollingTransport(self)
+        self.outbox = self._polling.outbox
+
+    def start_websocket(self, connection: WebSocketConnection) -> None:
+        """Use a websocket from the beginning."""
+        self._connection = connection
+        self.outbox = connection.outbox
+
+    def begin_upgrade(self, upgrade: Upgrade) -> None:
+        """Let a websocket probe this session, for which `can_upgrade` is true."""
+        self._upgrade = upgrade
+
+    def probed(self) -> None:
+        """Answer polls with NOOP from now on, and pause the heartbeat."""
+        self.server.heartbeat.pause(self)
+        if self._polling is not None:
+            self._polling.release()
+
+    def finish_upgrade(self, connection: WebSocketConnection) -> None:
+        """Change to the websocket; what waits for a poll goes out there, in order."""
+        polling, self._polling, self._upgrade = self._polling, None, None
+        self._connection = connection
+        connection.receiver = self
+        self.outbox = connection.outbox
+        if polling is not None:
+            if not polling.outbox.move_to(self.outbox):
+                self.server.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
+            polling.release()
+        self.server.heartbeat.start(self)
+        if self.is_paused:
+            connection.pause()
+
+    def fail_upgrade(self) -> None:
+        """Stay with polling after an upgrade that failed."""
+        self._upgrade = None
+        if self._state is SessionState.OPEN:
+            self.server.heartbeat.start(self)
+
+    def receive(self, message: str | bytes) -> None:
+        """Take a message from the websocket."""
+        if self._state is not SessionState.OPEN:
+            return
+        if isinstance(message, bytes):
+            self.server.deliver(self, message)
+        elif message[:1] == "4":
+            self.server.deliver(self, message[1:])
+        else:
+            self._receive_control(message)
+
+    def receive_packet(self, packet: Packet) -> None:
+        """Take a packet that arrived by POST.
+
+        Raises:
+            ProtocolError: a client may not send it.
+        """
+        kind = packet.type
+        if kind is PacketType.MESSAGE:
+            self.server.deliver(self, packet.data)
+        elif kind is PacketType.PONG or kind is PacketType.PING:
+            self.server.heartbeat.pong(self)
+        elif kind is PacketType.CLOSE:
+            self._end(DisconnectReason.TRANSPORT_CLOSE)
+        else:
+            raise ProtocolError(f"unexpected {kind.name} packet")
+
+    def connection_lost(self, reason: DisconnectReason) -> None:
+        """Learn that the websocket is gone."""
+        self._end(reason)
+
+    def ping(self) -> None:
+        """Send a ping."""
+        self.send_group(_PING)
+
+    def drop(self, reason: DisconnectReason) -> None:
+        """End a session that went wrong: a parked poll and a websocket still get the CLOSE packet."""
+        if self._state is SessionState.OPEN:
+            if self._connection is not None and reason is DisconnectReason.SLOW_CONSUMER:
+                self._connection.abort()
+            else:
+                self.outbox.send(_CLOSE)
+            self._end(reason, drop=True)
+
+    def forget(self) -> None:
+        """Drop the last trace of a session that has ended."""
+        self._state = SessionState.CLOSED
+        self.server.forget(self)
+
+    def _receive_control(self, message: str) -> None:
+        try:
+            if message[:1] == "b":
+                raise ProtocolError("base64 on a websocket")
+            self.receive_packet(decode_packet(message))
+        except ProtocolError:
+            self.drop(DisconnectReason.PARSE_ERROR)
+
+    def _end(self, reason: DisconnectReason, drop: bool = False) -> None:
+        """Leave the state OPEN, once, whatever the cause."""
+        if self._state is not SessionState.OPEN:
+            return
+        self._state = SessionState.CLOSING
+        upgrade, self._upgrade = self._upgrade, None
+        if upgrade is not None:
+            upgrade.cancel()
+        client_left = reason is DisconnectReason.TRANSPORT_CLOSE
+        polling = self._polling
+        if self._connection is not None:
+            self._connection.close()
+        elif polling is not None:
+            polling.finish(client_left)
+        if polling is None or client_left or (drop and not polling.is_polled):
+            self.forget()
+        else:
+            self.server.await_last_poll(self)
+        self.server.ended(self, reason)

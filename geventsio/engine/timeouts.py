@@ -1,0 +1,100 @@
+"""Deadlines that all lie the same time ahead, kept with one timer for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Timeouts"]
+
+T = TypeVar("T", bound=Hashable)
+
+#: Seconds by which a timer may be late before we take it that the hub was blocked. What clients sent
+#: meanwhile is unread then, and they must not be timed out for it.
+LAG_TOLERANCE = 0.1
+
+
+class Timeouts(Generic[T]):
+    """Items whose time is up `seconds` after they were added, in that order.
+
+    Adding and removing cost one operation on a dict. When the hub was blocked, every deadline moves
+    on by as much.
+
+    Args:
+        loop: the hub's loop.
+        seconds: from `start` to the deadline.
+        expired: called in the hub with each item whose time is up; must not switch greenlets.
+    """
+
+    __slots__ = ("_armed_for", "_deadlines", "_expired", "_firing", "_loop", "_timer", "due", "seconds")
+
+    def __init__(self, loop: Any, seconds: float, expired: Callable[[T], object]) -> None:
+        self._loop = loop
+        self.seconds = seconds
+        self._expired = expired
+        self._deadlines: dict[T, float] = {}
+        self._timer: Any = None
+        self._armed_for = 0.0
+        self._firing = False
+        #: While `expired` runs, when its item was due (monotonic seconds).
+        self.due = 0.0
+
+    def __len__(self) -> int:
+        return len(self._deadlines)
+
+    def __contains__(self, item: T) -> bool:
+        return item in self._deadlines
+
+    def start(self, item: T, since: float | None = None) -> None:
+        """Start an item's time, anew if it was running; `since` is its beginning (monotonic seconds)."""
+        self._deadlines.pop(item, None)
+        self._deadlines[item] = (monotonic() if since is None else since) + self.seconds
+        if self._timer is None and not self._firing:
+            self._arm()
+
+    def cancel(self, item: T) -> None:
+        """Forget an item; nothing happens if it is not there."""
+        if self._deadlines.pop(item, None) is not None and not self._deadlines:
+            self._disarm()
+
+    def clear(self) -> None:
+        """Forget all items."""
+        self._deadlines.clear()
+        self._disarm()
+
+    def _arm(self) -> None:
+        for deadline in self._deadlines.values():  # the first one is the earliest
+            self._armed_for = deadline
+            self._timer = self._loop.timer(max(0.0, deadline - monotonic()), ref=False)
+            self._timer.start(self._fire)
+            return
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    def _fire(self) -> None:
+        self._disarm()
+        now = monotonic()
+        lag = now - self._armed_for
+        if lag > LAG_TOLERANCE:
+            self._extend(lag)
+        self._firing = True
+        try:
+            while self._deadlines:
+                item, deadline = next(iter(self._deadlines.items()))
+                if deadline > now:
+                    break
+                del self._deadlines[item]
+                self.due = deadline
+                self._expired(item)
+        finally:
+            self._firing = False
+            self._arm()
+
+    def _extend(self, lag: float) -> None:
+        for item in self._deadlines:
+            self._deadlines[item] += lag

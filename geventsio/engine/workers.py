@@ -1,0 +1,236 @@
+"""User code runs here: a pool of reusable greenlets, and queues that keep its order.
+
+A worker is switched into straight from the hub, runs one job to its end or to its first blocking
+call, and goes back to the pool. A greenlet per job costs twice as much: CPython maps a new data
+stack for each. What one job leaves behind is never seen by the next: see `Worker`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from geventsio.errors import SocketClosedError
+
+if TYPE_CHECKING:
+    from geventsio.engine.runtime import Runtime
+
+__all__ = ["SLICE", "JobQueue", "WorkerPool"]
+
+logger = logging.getLogger("geventsio.engine")
+
+#: Seconds that one hub callback may go on starting jobs while more are waiting; then it is others' turn.
+SLICE = 0.001
+
+#: Idle workers that are kept. A greenlet holds some KB of stack, and more than this many handlers
+#: blocked at once is rare.
+MAX_IDLE = 256
+
+Job = Callable[..., object]
+Link = Callable[[greenlet], object]
+
+
+class Worker(greenlet):  # type: ignore[misc]
+    """A greenlet that runs one job after another.
+
+    It stands in for `gevent.Greenlet` where other code looks at the current greenlet:
+
+    * `rawlink` collects the callbacks by which `gevent.local` and a patched `threading` clean up
+      when a greenlet ends; they run when a job ends.
+    * every job starts with an empty `contextvars.Context`, and with no attributes set on the greenlet.
+    * `throw` on a finished worker does nothing, as on a `gevent.Greenlet`.
+    """
+
+    __slots__ = ("_links", "_pool", "args", "idle", "job", "queue")
+
+    def __init__(self, pool: WorkerPool) -> None:
+        super().__init__(parent=pool.hub)
+        self._pool = pool
+        self._links: list[Link] = []
+        self.idle = True
+        self.job: Job | None = None
+        self.args: tuple[Any, ...] = ()
+        self.queue: JobQueue | None = None
+
+    def rawlink(self, callback: Link) -> None:
+        """Have the callback called with this greenlet when the running job ends."""
+        self._links.append(callback)
+
+    def unlink(self, callback: Link) -> None:
+        """Forget a callback that `rawlink` was given."""
+        if callback in self._links:
+            self._links.remove(callback)
+
+    def throw(self, *exception: Any) -> Any:
+        """Raise an exception in the worker; nothing happens when it is dead."""
+        return None if self.dead else super().throw(*exception)
+
+    def begin(self) -> None:
+        """Switch to the worker, unless it has begun already. Only from the hub."""
+        if self.idle and self.job is not None:
+            self.switch()
+
+    def run(self) -> None:
+        pool = self._pool
+        while True:
+            job, args, queue = self.job, self.args, self.queue
+            if job is None:
+                if not self._wait():
+                    return
+                continue
+            self.idle = False
+            try:
+                job(*args)
+            except BaseException as error:
+                pool.report(error)
+            self.job = self.queue = job = None
+            self.args = args = ()
+            self._clean()
+            if queue is not None:
+                queue._finished()
+                queue = None
+            if not pool._take_back(self):
+                return
+
+    def _wait(self) -> bool:
+        """Wait for a job; return False when the worker shall end."""
+        self.idle = True
+        try:
+            self._pool.home.switch()
+        except GreenletExit:
+            return self.job is not None
+        except BaseException:  # a kill or a gevent.Timeout that was meant for a job long gone
+            logger.debug("an exception was thrown into an idle worker", exc_info=True)
+        return True
+
+    def _clean(self) -> None:
+        while self._links:
+            link = self._links.pop()
+            try:
+                link(self)
+            except BaseException as error:
+                self._pool.report(error)
+        attributes = self.__dict__
+        if attributes:
+            attributes.clear()
+
+
+def _count_references(worker: Worker) -> int:
+    return sys.getrefcount(worker)
+
+
+class WorkerPool:
+    """Reusable greenlets of one hub."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.hub = runtime.hub
+        #: Where idle workers switch to: the hub, but for the first one, which is only made to be counted.
+        self.home: Any = getcurrent()
+        worker = Worker(self)
+        worker.switch()
+        self.home = self.hub
+        self._own_references = _count_references(worker)
+        self._idle = [worker]
+        #: Workers that are running a job, or are about to.
+        self.busy = 0
+
+    def start(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
+        """Run a job in a worker: at once when called in the hub, else in the loop's next round."""
+        worker = self._pick()
+        worker.queue = queue
+        worker.args = args
+        worker.job = job
+        worker.gr_context = Context()
+        self.busy += 1
+        if getcurrent() is self.hub:
+            worker.switch()
+        else:
+            self.runtime.loop.run_callback(worker.begin)
+
+    def report(self, error: BaseException) -> None:
+        """Take what escaped from a job: system errors go to the main greenlet, the rest to the log."""
+        if isinstance(error, (GreenletExit, SocketClosedError)):
+            return  # killed on purpose, or the client left while the callback ran
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self.hub.handle_system_error(type(error), error)
+            return
+        logger.error("uncaught exception in a callback", exc_info=error)
+
+    def _pick(self) -> Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            # A worker that somebody still holds (a gevent.Timeout that its job never cancelled, a
+            # greenlet kept to be killed later) could be struck in the middle of another's job.
+            if not worker.dead and _count_references(worker) <= self._own_references:
+                return worker
+        return Worker(self)
+
+    def _take_back(self, worker: Worker) -> bool:
+        self.busy -= 1
+        if len(self._idle) >= MAX_IDLE:
+            return False
+        self._idle.append(worker)
+        return True
+
+
+class JobQueue:
+    """Jobs that run one after another, in the order in which they were submitted.
+
+    While a job blocks, later ones wait. Nothing here switches greenlets, other than into a worker
+    from the hub, which comes back.
+    """
+
+    __slots__ = ("_jobs", "_pool", "_running", "_scheduled", "drained")
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+        self._jobs: deque[tuple[Job, tuple[Any, ...]]] | None = None  # an idle client's deque would cost 600 bytes
+        self._running = False
+        self._scheduled = False
+        #: Called once, in the hub or a worker, when the last waiting job has been started.
+        self.drained: Callable[[], object] | None = None
+
+    def __len__(self) -> int:
+        return 0 if self._jobs is None else len(self._jobs)
+
+    def submit(self, job: Job, *args: Any) -> None:
+        """Run `job(*args)` in a worker when all that was submitted before has ended."""
+        if self._running or self._jobs is not None:
+            if self._jobs is None:
+                self._jobs = deque()
+            self._jobs.append((job, args))
+        else:
+            self._running = True
+            self._pool.start(self, job, args)
+
+    def _finished(self) -> None:
+        self._running = False
+        if self._jobs is not None and not self._scheduled:
+            self._scheduled = True
+            self._pool.runtime.loop.run_callback(self._pump)
+
+    def _pump(self) -> None:
+        """Start waiting jobs, in the hub, until one blocks or the slice is over."""
+        self._scheduled = True  # keeps _finished from scheduling once more while jobs run to their end here
+        end = monotonic() + SLICE
+        while self._jobs is not None and not self._running:
+            job, args = self._jobs.popleft()
+            if not self._jobs:
+                self._jobs = None
+            self._running = True
+            self._pool.start(self, job, args)
+            if self._jobs is not None and not self._running and monotonic() > end:
+                self._pool.runtime.backlog.add(self._pump)
+                return
+        self._scheduled = False
+        if self._jobs is None and self.drained is not None:
+            drained, self.drained = self.drained, None
+            drained()

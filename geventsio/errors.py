@@ -1,0 +1,118 @@
+"""Every exception that geventsio raises, in one tree.
+
+GeventsioError
+├── ProtocolError            bytes from the peer break a protocol
+├── ConnectRefused           raised by users: refuse a namespace connection
+├── SendError                an emit did not reach the outbox
+│   ├── SocketClosedError    the socket is, or is being, closed
+│   ├── BufferFullError      the client does not read: slow consumer
+│   └── SerializeError       the data can't be encoded (also a TypeError)
+├── AckError                 a client's acknowledgement did not arrive
+│   ├── AckTimeoutError      not before its deadline (also a TimeoutError)
+│   ├── AckClosedError       its socket closed first
+│   └── AckDecodeError       the answer does not fit the expected type
+├── ExtractError             a handler's parameter can't be taken from the event
+├── HandlerSignatureError    a handler that can't work (also a TypeError)
+├── NamespaceError           a namespace that is unknown, or is registered twice
+└── AdapterError             an adapter failed
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AckClosedError",
+    "AckDecodeError",
+    "AckError",
+    "AckTimeoutError",
+    "AdapterError",
+    "BufferFullError",
+    "ConnectRefused",
+    "ExtractError",
+    "GeventsioError",
+    "HandlerSignatureError",
+    "NamespaceError",
+    "ProtocolError",
+    "SendError",
+    "SerializeError",
+    "SocketClosedError",
+]
+
+
+class GeventsioError(Exception):
+    """Base of all exceptions of this package."""
+
+
+class ProtocolError(GeventsioError):
+    """The peer sent bytes that break a protocol.
+
+    The only exception that a decoder in `geventsio.protocol` raises.
+
+    Attributes:
+        close_code: the RFC 6455 close code that answers it on a websocket.
+    """
+
+    def __init__(self, message: str, close_code: int = 1002) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+
+
+class ConnectRefused(GeventsioError):
+    """Raise it in a middleware or a connect handler's extractor to refuse the connection.
+
+    Args:
+        message: becomes `err.message` of the client's `connect_error`.
+        data: becomes its `err.data`; any JSON value, left out when None.
+    """
+
+    def __init__(self, message: str = "Connection refused", data: object = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class SendError(GeventsioError):
+    """A packet could not be handed to the client's outbox."""
+
+
+class SocketClosedError(SendError):
+    """The socket is closed, is being closed, or has not been connected yet."""
+
+
+class BufferFullError(SendError):
+    """More waits for this client than `max_buffer_size` or `max_buffer_bytes` allow."""
+
+
+class SerializeError(SendError, TypeError):
+    """The data can't be encoded; the message names the type that can't."""
+
+
+class AckError(GeventsioError):
+    """No usable acknowledgement from the client."""
+
+
+class AckTimeoutError(AckError, TimeoutError):
+    """The client did not answer before the deadline."""
+
+
+class AckClosedError(AckError):
+    """The socket was closed before the client answered."""
+
+
+class AckDecodeError(AckError):
+    """The client's answer does not fit the type that was asked for."""
+
+
+class ExtractError(GeventsioError):
+    """A handler's parameter could not be taken from the event or the connection."""
+
+
+class HandlerSignatureError(GeventsioError, TypeError):
+    """A handler's signature can't work; raised when it is registered."""
+
+
+class NamespaceError(GeventsioError, LookupError):
+    """A namespace is unknown, or is registered twice."""
+
+
+class AdapterError(GeventsioError):
+    """An adapter could not carry out an operation."""

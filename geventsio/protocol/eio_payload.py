@@ -1,0 +1,56 @@
+"""Engine.IO polling payloads, protocol version 4: several packets in one HTTP body."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from geventsio.errors import ProtocolError
+from geventsio.protocol.eio_packet import Packet, decode_packet
+from geventsio.protocol.packet_group import PacketGroup
+
+__all__ = ["SEPARATOR", "decode_payload", "take_payload"]
+
+SEPARATOR = b"\x1e"
+
+
+def decode_payload(body: bytes) -> list[Packet]:
+    """Return the packets of a POST's body; one separator at its end is ignored.
+
+    Raises:
+        ProtocolError: it is empty or not UTF-8, or one of its packets is broken.
+    """
+    if not body:
+        raise ProtocolError("empty payload")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise ProtocolError("payload that is not UTF-8") from None
+    parts = text.split("\x1e")
+    if not parts[-1]:
+        parts.pop()
+    return [decode_packet(part) for part in parts]
+
+
+def take_payload(queue: deque[PacketGroup], max_payload: int) -> bytes:
+    """Take groups from the left of the queue, as many as one answer to a GET may carry.
+
+    The first group is always taken, however large, so that the queue can't get stuck. A group is never split.
+
+    Args:
+        queue: what waits; not empty. What does not fit stays in it.
+        max_payload: bytes that the answer should not exceed.
+
+    Returns:
+        The body of the answer.
+    """
+    payload = queue.popleft().payload
+    size = len(payload)
+    parts = [payload]
+    while queue:
+        payload = queue[0].payload
+        size += 1 + len(payload)
+        if size > max_payload:
+            break
+        parts.append(payload)
+        queue.popleft()
+    return SEPARATOR.join(parts)

@@ -1,0 +1,355 @@
+"""One client in one namespace."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from geventsio.ack import AckFuture, PendingAck, answer_value, closed_error
+from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event
+from geventsio.engine.workers import JobQueue
+from geventsio.errors import SocketClosedError
+from geventsio.handlers import Handler
+from geventsio.operators import BroadcastOperator, SocketOperator, room_names
+from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.sio_packet import Packet
+from geventsio.registry import EventHandlers
+from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
+
+if TYPE_CHECKING:
+    from geventsio.client import Client
+    from geventsio.namespace import Namespace
+    from geventsio.server import SocketIO
+
+__all__ = ["Socket", "SocketRef"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Bytes of randomness in a public socket id: 20 characters.
+ID_BYTES = 15
+
+
+class State(Enum):
+    """The life of a socket."""
+
+    CONNECTING = 0  # middlewares and the connect handler's parameters decide
+    CONNECTED = 1
+    CLOSED = 2  # its disconnect handler may still have to run
+
+
+class Socket:
+    """One client's connection to one namespace.
+
+    Attributes:
+        id: public and random; also the name of a room that only this socket is in.
+        namespace: the namespace it is connected to.
+        client: the Engine.IO connection it shares with the client's other namespaces.
+    """
+
+    __slots__ = ("_acks", "_data", "_handlers", "_jobs", "_state", "client", "id", "namespace")
+
+    def __init__(self, client: Client, namespace: Namespace) -> None:
+        self.id = secrets.token_urlsafe(ID_BYTES)
+        self.client = client
+        self.namespace = namespace
+        self._state = State.CONNECTING
+        self._jobs = JobQueue(client.session.server.runtime.workers)
+        # Made when they are first used: most sockets need none of them.
+        self._acks: dict[int, PendingAck] | None = None
+        self._data: dict[str, Any] | None = None
+        self._handlers: EventHandlers | None = None
+
+    def __repr__(self) -> str:
+        return f"<Socket {self.id} in {self.namespace.path} {self._state.name.lower()}>"
+
+    # What it is
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can be sent to: true from the CONNECT packet until closing begins."""
+        return self._state is State.CONNECTED
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Anything that you want to keep with this socket."""
+        if self._data is None:
+            self._data = {}
+        return self._data
+
+    @property
+    def io(self) -> SocketIO:
+        """The server."""
+        return self.namespace.io
+
+    @property
+    def ns(self) -> str:
+        """The path of its namespace."""
+        return self.namespace.path
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """The WSGI environ of the request that opened the connection; strings only, a new dict each time."""
+        return self.client.session.environ
+
+    @property
+    def transport(self) -> TransportType:
+        """The transport in use; it changes when an upgrade ends."""
+        return self.client.session.transport
+
+    @property
+    def protocol(self) -> ProtocolVersion:
+        """The version of the Socket.IO protocol that the client speaks."""
+        return ProtocolVersion.V5
+
+    @property
+    def rooms(self) -> frozenset[str]:
+        """The rooms it has joined. In a disconnect handler they are still there."""
+        return self.namespace.adapter.socket_rooms(self)
+
+    # Sending
+
+    def emit(self, event: str, *args: object) -> None:
+        """Send an event. Each argument is one argument; bytes-likes anywhere inside are sent as binary.
+
+        Never blocks. What is emitted arrives in that order. Legal in any OS thread.
+
+        Raises:
+            SocketClosedError: the socket is not connected.
+            BufferFullError: the client does not read; it is being closed as a slow consumer.
+            SerializeError: an argument can't be encoded.
+            ValueError: the event's name is reserved.
+        """
+        self._send(self.namespace.encode_event(event, args))
+
+    def emit_with_ack(self, event: str, *args: object) -> AckFuture:
+        """Send an event and return the future of the client's answer.
+
+        Raises:
+            As `emit`.
+        """
+        return self.emit_with_timeout(None, event, args)
+
+    def emit_with_timeout(self, timeout: float | None, event: str, args: Sequence[object]) -> AckFuture:
+        """Do what `emit_with_ack` does, with a timeout in seconds; None for `ack_timeout`."""
+        ack_id = self.namespace.next_ack_id()
+        group = self.namespace.encode_event(event, args, ack_id)
+        deadlines = self.io.ack_deadlines(timeout)
+        future = AckFuture(self, ack_id, deadlines)
+        if not self.connected:
+            raise SocketClosedError("the socket is not connected")
+        # Waiting begins before sending: the answer can't come first.
+        self.await_ack(ack_id, future)
+        deadlines.start(future)
+        if not self.client.session.send_group(group):
+            self.forget_ack(ack_id)
+            deadlines.cancel(future)
+            self.client.session.raise_unsent()
+        return future
+
+    def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
+        """Choose the other members of these rooms."""
+        return BroadcastOperator(self.namespace, self.id, room_names(rooms), excludes_sender=True)
+
+    def within(self, rooms: str | Iterable[str]) -> BroadcastOperator:
+        """Choose the members of these rooms, this socket among them if it is one."""
+        return BroadcastOperator(self.namespace, self.id, room_names(rooms))
+
+    def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
+        """Choose all others but for the members of these rooms."""
+        return BroadcastOperator(self.namespace, self.id, except_=room_names(rooms))
+
+    def local(self) -> BroadcastOperator:
+        """Choose all others on this server."""
+        return BroadcastOperator(self.namespace, self.id, local=True)
+
+    def broadcast(self) -> BroadcastOperator:
+        """Choose all others."""
+        return BroadcastOperator(self.namespace, self.id, excludes_sender=True)
+
+    def timeout(self, seconds: float) -> SocketOperator:
+        """Wait this long for the acknowledgements of what is emitted next."""
+        return SocketOperator(self, seconds)
+
+    # Rooms
+
+    def join(self, rooms: str | Iterable[str]) -> None:
+        """Join one room or several. Once the socket is closed, nothing happens.
+
+        Raises:
+            ValueError: a room has the name of another socket's id.
+        """
+        names = room_names(rooms)
+        self.namespace.check_rooms(names, self.id)
+        self.io.call(self._join, names)
+
+    def leave(self, rooms: str | Iterable[str]) -> None:
+        """Leave one room or several."""
+        self.io.call(self.namespace.adapter.leave, self, room_names(rooms))
+
+    def leave_all(self) -> None:
+        """Leave all rooms."""
+        self.io.call(self.namespace.adapter.leave_all, self)
+
+    # Handlers of this one socket
+
+    @overload
+    def on(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str, handler: F) -> F: ...
+    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
+        """Handle an event of this socket, before the namespace's handlers; also as a decorator.
+
+        Raises:
+            HandlerSignatureError: the handler's parameters can't be resolved.
+            ValueError: the event's name is reserved.
+        """
+        return self._event_handlers().on(event, handler)
+
+    def on_fallback(self, handler: F) -> F:
+        """Handle the events that have no handler; also as a decorator."""
+        return self._event_handlers().on_fallback(handler)
+
+    def on_disconnect(self, handler: F) -> F:
+        """Have a handler called when this socket is disconnected, instead of the namespace's; also as a decorator."""
+        return self._event_handlers().on_disconnect(handler)
+
+    def disconnect(self, close: bool = False) -> None:
+        """Disconnect from the namespace, or with `close` end the client's whole connection.
+
+        What waits to be sent is sent first. The disconnect handler runs after the events that the client
+        had sent before. Legal in any OS thread; nothing happens when it is disconnected already.
+        """
+        if close:
+            self.io.call(self.client.disconnect)
+        else:
+            self.io.call(self._disconnect)
+
+    # What the client's connection and the namespace use
+
+    def send_group(self, group: PacketGroup) -> bool:
+        """Send encoded packets; False if they can't be. Never switches greenlets."""
+        return self._state is State.CONNECTED and self.client.session.send_group(group)
+
+    def send_ack(self, ack_id: int, args: Sequence[object]) -> None:
+        """Answer one of the client's events."""
+        self._send(self.namespace.parser.encode_ack(self.namespace.path, ack_id, args))
+
+    def await_ack(self, ack_id: int, pending: PendingAck) -> None:
+        """Expect the client's answer to an emit."""
+        if self._acks is None:
+            self._acks = {}
+        self._acks[ack_id] = pending
+
+    def forget_ack(self, ack_id: int) -> None:
+        """Expect an answer no more."""
+        if self._acks is not None:
+            self._acks.pop(ack_id, None)
+            if not self._acks:
+                self._acks = None
+
+    @property
+    def owes_ack(self) -> bool:
+        """Whether an answer of the client is awaited."""
+        return self._acks is not None
+
+    @property
+    def pending_events(self) -> int:
+        """How many events wait for their handlers."""
+        return len(self._jobs)
+
+    def when_drained(self, callback: Callable[[], object]) -> None:
+        """Have a callback called, once, when no events wait any more."""
+        self._jobs.drained = callback
+
+    def start_callback(self, callback: Callable[..., object], *args: object) -> None:
+        """Run a callback of the user's in a worker greenlet."""
+        self.client.session.server.runtime.workers.start(None, run_callback, (self, callback, args))
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the client has been told that it is connected; still true while it is being disconnected."""
+        return self.namespace.sockets.get(self.id) is self
+
+    def find_handler(self, event: str) -> Handler | None:
+        """The handler of an event: its own, its namespace's, or one of their fallbacks."""
+        return self.namespace.find_handler(self._handlers, event)
+
+    def find_disconnect_handler(self) -> Handler | None:
+        """Its own disconnect handler, or its namespace's."""
+        return self.namespace.find_disconnect_handler(self._handlers)
+
+    def accept(self) -> bool:
+        """Become connected and tell the client; False if it is gone."""
+        # Middlewares may have switched greenlets since the client asked.
+        if self._state is not State.CONNECTING:
+            self.namespace.adapter.leave_all(self)
+            return False
+        self._state = State.CONNECTED
+        self.namespace.sockets[self.id] = self
+        self.client.accepted(self)
+        return True
+
+    def refuse(self, message: str, data: object) -> None:
+        """Tell the client that it is not let in; nothing of this socket remains."""
+        self.namespace.adapter.leave_all(self)
+        if self._state is State.CONNECTING:
+            self._state = State.CLOSED
+            self.client.refused(self, message, data)
+
+    def connect(self, auth: dict[str, Any]) -> None:
+        """Let the namespace decide on this socket; its events wait until it has."""
+        self._jobs.submit(run_connect, self, auth)
+
+    def receive_event(self, packet: Packet) -> None:
+        """Handle an event when the earlier ones have been handled."""
+        self._jobs.submit(run_event, self, packet)
+
+    def receive_ack(self, packet: Packet) -> None:
+        """Take the client's answer. It passes the events that wait; one that nobody awaits is ignored."""
+        pending = None if self._acks is None or packet.id is None else self._acks.get(packet.id)
+        if pending is not None and packet.id is not None:
+            self.forget_ack(packet.id)
+            pending.resolve(self, answer_value(packet.data))
+
+    def closed(self, reason: DisconnectReason) -> None:
+        """Begin to close, whatever the cause; nothing happens the second time."""
+        state, self._state = self._state, State.CLOSED
+        if state is State.CLOSED:
+            return
+        acks, self._acks = self._acks, None
+        for pending in (acks or {}).values():
+            pending.resolve(self, closed_error())
+        if state is State.CONNECTED:
+            self.client.session.server.callbacks.add()
+            self._jobs.submit(run_disconnect, self, reason)
+
+    def _join(self, names: tuple[str, ...]) -> None:
+        if self._state is not State.CLOSED:
+            self.namespace.adapter.join(self, names)
+
+    def _disconnect(self) -> None:
+        if self._state is State.CONNECTED:
+            self.client.session.send_group(self.namespace.parser.encode_disconnect(self.ns))
+        self.client.left(self, by_server=True)
+        self.closed(DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
+
+    def _send(self, group: PacketGroup) -> None:
+        if self._state is not State.CONNECTED:
+            raise SocketClosedError("the socket is not connected")
+        session = self.client.session
+        runtime = session.server.runtime
+        if runtime.is_foreign_thread():
+            runtime.call(self.send_group, group)
+        elif not session.send_group(group):
+            session.raise_unsent()
+
+    def _event_handlers(self) -> EventHandlers:
+        if self._handlers is None:
+            self._handlers = EventHandlers(self.io.kinds)
+        return self._handlers
+
+
+#: The name that the model of this API has for it.
+SocketRef = Socket

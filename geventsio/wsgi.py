@@ -1,0 +1,149 @@
+"""The ways into a server: WSGI middleware, WSGI app, client bundles, and an embedded server."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import gevent.event
+from gevent.pywsgi import WSGIServer
+
+from geventsio.engine.takeover import no_delay
+
+if TYPE_CHECKING:
+    from geventsio.server import SocketIO
+
+__all__ = ["ClientFiles", "Environ", "Layer", "StartResponse", "WSGIApp", "run"]
+
+logger = logging.getLogger("geventsio")
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Callable[[bytes], object]]
+WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+#: Seconds that disconnect handlers may take when the embedded server stops.
+STOP_TIMEOUT = 5.0
+
+#: What browsers load when no bundle is installed here.
+CDN = "https://cdn.socket.io/4.8.1/"
+
+_JAVASCRIPT = "application/javascript; charset=utf-8"
+_BUNDLES = (
+    "socket.io.js",
+    "socket.io.min.js",
+    "socket.io.esm.min.js",
+    "socket.io.msgpack.min.js",
+)
+_FILES = {name: _JAVASCRIPT for name in _BUNDLES} | {f"{name}.map": "application/json" for name in _BUNDLES}
+
+
+class Layer:
+    """Serves one path, and leaves all others to an app.
+
+    Args:
+        path: a path segment with its leading slash; `/socket.io` does not stand for `/socket.iox`.
+        handle: serves the path and what is below it.
+        app: serves all others; None answers them 404.
+    """
+
+    def __init__(self, path: str, handle: WSGIApp, app: WSGIApp | None) -> None:
+        self._path = path
+        self._below = path + "/"
+        self._handle = handle
+        self._app = app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request (PEP 3333). May switch greenlets."""
+        path = environ.get("PATH_INFO", "")
+        if path == self._path or path.startswith(self._below):
+            return self._handle(environ, start_response)
+        if self._app is not None:
+            return self._app(environ, start_response)
+        start_response("404 Not Found", [("Content-Length", "0")])
+        return []
+
+
+class ClientFiles:
+    """Serves the client's bundles from an installed `socket.io-client`, or sends browsers to the public CDN.
+
+    Args:
+        folder: the folder of the bundles; None looks for node_modules in the working directory and above it.
+    """
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = Path(folder) if folder is not None else None
+
+    def __call__(self, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve the bundle of this name."""
+        kind = _FILES.get(name)
+        if kind is None:
+            start_response("404 Not Found", [("Content-Length", "0")])
+            return []
+        if self._folder is None:
+            self._folder = _find_bundles()
+        file = self._folder / name
+        if not file.is_file():
+            start_response("302 Found", [("Location", CDN + name), ("Content-Length", "0")])
+            return []
+        content = file.read_bytes()
+        headers = [
+            ("Content-Type", kind),
+            ("Content-Length", str(len(content))),
+            ("Cache-Control", "public, max-age=0"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        start_response("200 OK", headers)
+        return [content]
+
+
+def _find_bundles() -> Path:
+    """Where npm has put the bundles; a folder that need not exist."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        bundles = folder / "node_modules" / "socket.io-client" / "dist"
+        if bundles.is_dir():
+            return bundles
+    return here / "node_modules" / "socket.io-client" / "dist"
+
+
+class _Server(WSGIServer):  # type: ignore[misc]
+    """pywsgi without Nagle's algorithm: it sends an answer's head and body apart, and would wait for the ACK."""
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
+        no_delay(client_socket)
+        return super().wrap_socket_and_handle(client_socket, address)
+
+    def handle(self, sock: Any, address: Any) -> None:
+        no_delay(sock)
+        super().handle(sock, address)
+
+
+def run(io: SocketIO, app: Any, host: str, port: int, **server_options: Any) -> None:
+    """Do what `SocketIO.run` says."""
+    wsgi_app = io.service() if app is None else _wrapped(io, app)
+    server_options.setdefault("log", None)
+    server = _Server((host, port), wsgi_app, **server_options)
+    server.start()
+    stop = gevent.event.Event()
+    handlers = [gevent.signal_handler(number, stop.set) for number in (signal.SIGINT, signal.SIGTERM)]
+    scheme = "https" if server.ssl_enabled else "http"
+    print(f"geventsio is listening on {scheme}://{host}:{server.server_port}", flush=True)
+    try:
+        stop.wait()
+    finally:
+        for handler in handlers:
+            handler.cancel()
+        io.close(timeout=STOP_TIMEOUT)
+        server.stop(timeout=1)
+
+
+def _wrapped(io: SocketIO, app: Any) -> WSGIApp:
+    """The app with the layer around it, unless it has been put there already."""
+    inner = getattr(app, "wsgi_app", app)
+    if isinstance(app, Layer) or isinstance(inner, Layer):
+        return app  # type: ignore[no-any-return]
+    return io.layer(app)

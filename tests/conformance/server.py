@@ -1,0 +1,46 @@
+"""The command `python -m tests.conformance.server SUITE --port P --server S`: a server for the protocol suites.
+
+    engine      Engine.IO v4 echo on /engine.io/
+    socket      Socket.IO v5 on /socket.io/, namespaces / and /custom
+    websocket   a plain WebSocket echo on /
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tests.conformance.servers import SERVERS, serve
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.server", description=__doc__.splitlines()[0])
+    parser.add_argument("suite", choices=("engine", "socket", "websocket"))
+    parser.add_argument("--server", choices=SERVERS, default="pywsgi")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=3000, help="0 takes a free port (default: 3000)")
+    parser.add_argument("--ping-interval", type=float, metavar="SECONDS", default=0.3)
+    parser.add_argument("--ping-timeout", type=float, metavar="SECONDS", default=0.2)
+    parser.add_argument("--connect-timeout", type=float, metavar="SECONDS", default=1.0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve the suite that the command line names, until SIGTERM or SIGINT."""
+    arguments = _parse_arguments()
+
+    def load() -> WSGIApplication:
+        # Imported here and not above: under gunicorn the library belongs into the worker, after the monkey patches.
+        from tests.conformance.suites import SUITES, Timing
+
+        timing = Timing(arguments.ping_interval, arguments.ping_timeout, arguments.connect_timeout)
+        return SUITES[arguments.suite](timing)
+
+    serve(load, arguments.host, arguments.port, arguments.server)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The applications behind `python -m tests.conformance.server`: one for each protocol suite."""
+
+from __future__ import annotations
+
+__all__ = ["SUITES", "Timing", "engine", "socket", "websocket"]
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+try:
+    from geventsio import Data, Socket, SocketIO
+except ImportError:
+    pass
+from geventsio.engine import EngineServer, PlainWebSocket, Session, websocket_app
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_MAX_PAYLOAD = 1_000_000
+_MAX_WEBSOCKET_MESSAGE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The timeouts of a suite's server, in seconds; the defaults are those that the official suites expect."""
+
+    ping_interval: float = 0.3
+    ping_timeout: float = 0.2
+    connect_timeout: float = 1.0
+
+
+def engine(timing: Timing) -> WSGIApplication:
+    """Engine.IO on `/engine.io/`: every message is sent back, text as text and binary as binary."""
+
+    def on_message(session: Session, data: str | bytes) -> None:
+        session.send(data)
+
+    return EngineServer(
+        on_message=on_message,
+        req_path="/engine.io",
+        ping_interval=timing.ping_interval,
+        ping_timeout=timing.ping_timeout,
+        max_payload=_MAX_PAYLOAD,
+        cors_allowed_origins="*",
+    )
+
+
+def socket(timing: Timing) -> WSGIApplication:
+    """Socket.IO on `/socket.io/` with the namespaces `/` and `/custom`, which behave alike."""
+    io = SocketIO(
+        ping_interval=timing.ping_interval,
+        ping_timeout=timing.ping_timeout,
+        connect_timeout=timing.connect_timeout,
+        max_payload=_MAX_PAYLOAD,
+        cors_allowed_origins="*",
+    )
+    for path in ("/", "/custom"):
+        namespace = io.ns(path)
+        namespace(_send_auth)
+        namespace.on("message", _send_back)
+        namespace.on("message-with-ack", _acknowledge)
+        namespace.on("emit-with-ack", _ask)
+    return io.service()
+
+
+def _send_auth(socket: Socket, auth: Data[Any]) -> None:
+    socket.emit("auth", {} if auth is None else auth)
+
+
+def _send_back(socket: Socket, *args: Any) -> None:
+    socket.emit("message-back", *args)
+
+
+def _acknowledge(*args: Any) -> tuple[Any, ...]:
+    return args
+
+
+def _ask(socket: Socket, *args: Any) -> None:
+    answer = socket.emit_with_ack("emit-with-ack", *args).result()
+    values = () if answer is None else answer if isinstance(answer, tuple) else (answer,)
+    socket.emit("emit-with-ack", *values)
+
+
+def websocket(timing: Timing) -> WSGIApplication:
+    """A plain WebSocket on `/`: every message is sent back as it came."""
+
+    def on_message(connection: PlainWebSocket, data: str | bytes) -> None:
+        connection.send(data)
+
+    return websocket_app(on_message, max_message_size=_MAX_WEBSOCKET_MESSAGE)
+
+
+SUITES: dict[str, Callable[[Timing], WSGIApplication]] = {"engine": engine, "socket": socket, "websocket": websocket}

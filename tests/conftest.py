@@ -1,0 +1,27 @@
+"""What holds for all tests: a run's first lines name the versions and the outside programs that it has."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from tests import tools
+
+LIBRARIES = ("gevent", "gunicorn", "websockets", "werkzeug")
+PROGRAMS = ("node", "npm", "chromium")
+
+
+def pytest_report_header() -> list[str]:
+    """The versions that decide what a result means, and the programs without which tests are skipped or fail."""
+    missing = [name for name in PROGRAMS if tools.find(name) is None]
+    fate = "fail" if tools.all_required() else "are skipped"
+    return [
+        "libraries: " + ", ".join(f"{name} {_version(name)}" for name in LIBRARIES),
+        "programs: " + (f"tests {fate} for want of {', '.join(missing)}" if missing else f"{', '.join(PROGRAMS)}"),
+    ]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"

@@ -1,0 +1,143 @@
+"""Starts an example in a process of its own, on a port that it can have again after a restart."""
+
+from __future__ import annotations
+
+__all__ = ["DEADLINE", "SERVERS", "Demo", "eventually"]
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tests import tools
+
+T = TypeVar("T")
+
+#: Seconds after which a test gives up waiting for something that must happen; never a measure of speed.
+DEADLINE = 30.0
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def eventually(probe: Callable[[], T | None], what: str) -> T:
+    """Ask again and again until the answer is truthy.
+
+    Raises:
+        TimeoutError: it never was.
+    """
+    deadline = time.monotonic() + DEADLINE
+    while not (answer := probe()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"never happened: {what}; at the end: {answer!r}")
+        time.sleep(0.02)
+    return answer
+
+
+def _embedded(example: str, address: str) -> list[str]:
+    host, port = address.split(":")
+    return [sys.executable, "-m", example, "--host", host, "--port", port]
+
+
+def _gunicorn(worker: str) -> Callable[[str, str], list[str]]:
+    def command(example: str, address: str) -> list[str]:
+        options = ["-k", worker, "-w", "1", "-b", address, "--log-level", "warning", "--no-control-socket"]
+        return [*tools.gunicorn(), *options, f"{example}.app:app"]
+
+    return command
+
+
+#: The command lines that serve an example, by the server's name.
+SERVERS = {
+    "embedded": _embedded,
+    "gunicorn": _gunicorn("gevent"),
+    "gevent-websocket": _gunicorn("geventwebsocket.gunicorn.workers.GeventWebSocketWorker"),
+}
+
+
+class Demo:
+    """An example that listens when the constructor returns.
+
+    Args:
+        example: the example's package, such as "examples.chat".
+        server: one of `SERVERS`.
+        cwd: the folder to start it in.
+    """
+
+    def __init__(self, example: str, server: str = "embedded", cwd: Path = ROOT) -> None:
+        self.port = _free_port()
+        self._command = SERVERS[server](example, f"127.0.0.1:{self.port}")
+        self._cwd = cwd
+        self._errors = tempfile.TemporaryFile()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def errors(self) -> str:
+        """What it has written to stderr so far."""
+        size = os.fstat(self._errors.fileno()).st_size
+        return os.pread(self._errors.fileno(), size, 0).decode("utf-8", "replace")
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        path = [value for value in (os.environ.get("PYTHONPATH"), str(ROOT)) if value]
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=self._cwd,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+        )
+        try:
+            eventually(self._listens, f"{self} listens")
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> int:
+        """End it as a process manager would, with SIGTERM; returns its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Stop it if it still runs; fail unless that went well and it never wrote to stderr."""
+        code = self.stop() if self._process.poll() is None else 0
+        errors = self.errors()
+        self._errors.close()
+        assert (code, errors) == (0, ""), f"{self} ended with {code} and wrote:\n{errors}"
+
+    def __str__(self) -> str:
+        return " ".join(self._command[1:])
+
+    def _listens(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self} ended with {self._process.returncode}:\n{self.errors()}")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE).close()
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,98 @@
+"""Fixtures of the live tests: one server process per server kind and suite, shared by all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import tools
+from tests.conformance.servers import SERVERS
+from tests.live.endpoint import Endpoint
+from tests.live.harness import Server, conformance_server
+
+# Servers that no heartbeat or timeout disturbs while a test runs, so that it can name every packet it expects.
+_CALM = ("--ping-interval", "25", "--ping-timeout", "20", "--connect-timeout", "45")
+
+
+class Fleet:
+    """The servers of one kind, each started when a test first asks for it."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._servers: dict[tuple[str, ...], Server] = {}
+
+    def get(self, suite: str, *options: str) -> Server:
+        """Return the running server of a suite with these options."""
+        key = (suite, *options)
+        if key not in self._servers:
+            self._servers[key] = conformance_server(suite, self.kind, *options)
+        return self._servers[key]
+
+    def endpoint(self, suite: str, *options: str) -> Iterator[Endpoint]:
+        """Yield a suite's server; afterwards fail if it wrote to stderr meanwhile."""
+        server = self.get(suite, *options)
+        yield Endpoint(server, self.kind, {"engine": "/engine.io/", "socket": "/socket.io/", "websocket": "/"}[suite])
+        assert server.take_errors() == ""
+
+    def close(self) -> None:
+        """Stop all servers; fail if one of them does not end as it should."""
+        problems = []
+        for server in self._servers.values():
+            try:
+                server.close()
+            except (AssertionError, TimeoutError) as error:
+                problems.append(str(error))
+        assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """The servers of one kind; tests that use it run once for each kind."""
+    if request.param != "pywsgi":
+        tools.gunicorn()
+    servers = Fleet(request.param)
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def engine(fleet: Fleet) -> Iterator[Endpoint]:
+    """The Engine.IO echo server, with heartbeats far apart."""
+    yield from fleet.endpoint("engine", *_CALM)
+
+
+@pytest.fixture
+def socketio(fleet: Fleet) -> Iterator[Endpoint]:
+    """The Socket.IO server, with heartbeats far apart."""
+    yield from fleet.endpoint("socket", *_CALM)
+
+
+@pytest.fixture
+def websocket(fleet: Fleet) -> Iterator[Endpoint]:
+    """The plain WebSocket echo server."""
+    yield from fleet.endpoint("websocket")
+
+
+@pytest.fixture(params=["engine", "socket"])
+def either(fleet: Fleet, request: pytest.FixtureRequest) -> Iterator[Endpoint]:
+    """The Engine.IO server and the Socket.IO server in turn, with heartbeats far apart."""
+    yield from fleet.endpoint(request.param, *_CALM)
+
+
+@pytest.fixture(params=["engine", "socket"])
+def either_fast(fleet: Fleet, request: pytest.FixtureRequest) -> Iterator[Endpoint]:
+    """The same with the official suites' timings: a ping after 300 ms, 200 ms to answer, 1 s to connect."""
+    yield from fleet.endpoint(request.param)
+
+
+@pytest.fixture
+def fast_socketio(fleet: Fleet) -> Iterator[Endpoint]:
+    """The Socket.IO server with the official suites' timings."""
+    yield from fleet.endpoint("socket")
+
+
+@pytest.fixture
+def clients(fleet: Fleet) -> Iterator[Endpoint]:
+    """The Socket.IO server for real clients: it pings often, and forgives a client that is slow to answer."""
+    yield from fleet.endpoint("socket", "--ping-timeout", "20", "--connect-timeout", "45")
