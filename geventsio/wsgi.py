@@ -12,21 +12,19 @@ import gevent
 import gevent.event
 from gevent.pywsgi import WSGIServer
 
+from geventsio.engine.drain import drain_all
 from geventsio.engine.takeover import no_delay
 
 if TYPE_CHECKING:
     from geventsio.server import SocketIO
 
-__all__ = ["ClientFiles", "Environ", "Layer", "StartResponse", "WSGIApp", "run"]
+__all__ = ["ClientFiles", "Environ", "Layer", "StartResponse", "WSGIApp", "run", "serve"]
 
 logger = logging.getLogger("geventsio")
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-#: Seconds that disconnect handlers may take when the embedded server stops.
-STOP_TIMEOUT = 5.0
 
 #: What browsers load when no bundle is installed here.
 CDN = "https://cdn.socket.io/4.8.1/"
@@ -124,9 +122,20 @@ class _Server(WSGIServer):  # type: ignore[misc]
 
 def run(io: SocketIO, app: Any, host: str, port: int, **server_options: Any) -> None:
     """Do what `SocketIO.run` says."""
-    wsgi_app = io.service() if app is None else _wrapped(io, app)
+    serve(io.service() if app is None else _wrapped(io, app), host, port, **server_options)
+
+
+def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
+    """Serve a WSGI app with pywsgi until SIGINT or SIGTERM, then say goodbye to all clients. Switches greenlets.
+
+    Args:
+        app: a WSGI app.
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        server_options: for `gevent.pywsgi.WSGIServer`.
+    """
     server_options.setdefault("log", None)
-    server = _Server((host, port), wsgi_app, **server_options)
+    server = _Server((host, port), app, **server_options)
     server.start()
     stop = gevent.event.Event()
     handlers = [gevent.signal_handler(number, stop.set) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -137,7 +146,8 @@ def run(io: SocketIO, app: Any, host: str, port: int, **server_options: Any) -> 
     finally:
         for handler in handlers:
             handler.cancel()
-        io.close(timeout=STOP_TIMEOUT)
+        server.close()
+        drain_all()
         server.stop(timeout=1)
 
 

@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack client context extensions extract globals handlers namespace operators".split()
+            "ack client context dispatch extensions extract globals handlers namespace operators registry".split()
             + "server socket static wsgi".split()
         ),
     ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import weakref
+from time import monotonic
 from typing import Protocol
 
 from gevent.event import Event
 
-__all__ = ["WaitGroup", "drain_at_exit"]
+__all__ = ["WaitGroup", "drain_all", "drain_at_exit"]
 
 #: Seconds that the handlers of all servers of the process may take at interpreter exit.
 EXIT_TIMEOUT = 5.0
@@ -57,10 +58,16 @@ def drain_at_exit(server: Drainable) -> None:
     the parent as well. Under gunicorn's gevent workers the hub still runs when the hook does.
     """
     if not _servers:
-        atexit.register(_drain)
+        atexit.register(drain_all)
     _servers.add(server)
 
 
-def _drain() -> None:
+def drain_all(timeout: float = EXIT_TIMEOUT) -> None:
+    """Close all servers of the process that have had a request. May switch greenlets.
+
+    Args:
+        timeout: seconds that the handlers of all of them may take.
+    """
+    end = monotonic() + timeout
     for server in list(_servers):
-        server.close(timeout=EXIT_TIMEOUT)
+        server.close(timeout=max(0.0, end - monotonic()))

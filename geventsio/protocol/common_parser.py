@@ -236,7 +236,7 @@ def _parse_namespace(text: str, pos: int) -> tuple[str, int]:
     # Clients of Socket.IO v2 send the query of their URL here.
     namespace = text[pos:end].partition("?")[0]
     # A str that did not come from UTF-8 may hold surrogates.
-    if len(namespace) > MAX_NAMESPACE or len(namespace.encode("utf-8", "surrogatepass")) > MAX_NAMESPACE:
+    if len(namespace.encode("utf-8", "surrogatepass")) > MAX_NAMESPACE:
         raise ProtocolError("namespace too long")
     return namespace, after
 

@@ -332,8 +332,7 @@ class FrameParser:
 def _parse_close(payload: bytes) -> Close:
     if not payload:
         return Close(NO_STATUS, "")
-    if len(payload) == 1:
-        raise ProtocolError("close frame with half a status code")
+    # Half a code is one below 256, and refused as such.
     code = int.from_bytes(payload[:2], "big")
     if code not in _VALID_CLOSE_CODES and not 3000 <= code <= 4999:
         raise ProtocolError("invalid close code")

@@ -20,7 +20,7 @@ from tests import tools
 T = TypeVar("T")
 
 #: Seconds after which a test gives up waiting for something that must happen; never a measure of speed.
-DEADLINE = 30.0
+DEADLINE = 30
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,7 +46,7 @@ def _embedded(example: str, address: str) -> list[str]:
 
 def _gunicorn(worker: str) -> Callable[[str, str], list[str]]:
     def command(example: str, address: str) -> list[str]:
-        options = ["-k", worker, "-w", "1", "-b", address, "--log-level", "warning", "--no-control-socket"]
+        options = ["-c", str(Path(__file__).with_name("gunicorn_conf.py")), "-k", worker, "-b", address]
         return [*tools.gunicorn(), *options, f"{example}.app:app"]
 
     return command

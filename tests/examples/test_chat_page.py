@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -155,11 +155,14 @@ def test_a_reload_keeps_name_room_and_history(browser: Browser, demo: Demo) -> N
     ann.sees_message("still here?", ".mine:not(.pending)")
 
 
-def test_what_is_written_while_the_server_is_away_arrives_once(browser: Browser, demo: Demo) -> None:
+@pytest.mark.parametrize("end", [Demo.stop, Demo.kill], ids=["stopped", "crashed"])
+def test_what_is_written_while_the_server_is_away_arrives_once(
+    browser: Browser, demo: Demo, end: Callable[[Demo], object]
+) -> None:
     ann, bob = arrive(browser, demo, "Ann"), arrive(browser, demo, "Bob")
     ann.says("before")
     bob.sees_message("before", ":not(.mine)")
-    demo.stop()
+    end(demo)
     ann.sees("#banner-text", "Connection lost. Reconnecting…")
     ann.says("meanwhile 1")
     ann.says("meanwhile 2")

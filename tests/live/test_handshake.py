@@ -22,8 +22,8 @@ def _check_handshake(handshake: dict[str, Any], upgrades: list[str]) -> None:
     assert handshake == {"upgrades": upgrades, "pingInterval": 300, "pingTimeout": 200, "maxPayload": 1000000}
 
 
-def test_polling_opens_a_session(either_fast: Endpoint) -> None:
-    session = either_fast.open_polling()
+def test_polling_opens_a_session(either_official: Endpoint) -> None:
+    session = either_official.open_polling()
     reply = session.opened
     assert reply.content_type == "text/plain;charset=utf-8"
     assert reply.headers["Content-Length"] == str(len(reply.body))
@@ -31,8 +31,8 @@ def test_polling_opens_a_session(either_fast: Endpoint) -> None:
     _check_handshake(session.handshake, ["websocket"])
 
 
-def test_websocket_opens_a_session(either_fast: Endpoint) -> None:
-    with either_fast.open_websocket() as connection:
+def test_websocket_opens_a_session(either_official: Endpoint) -> None:
+    with either_official.open_websocket() as connection:
         packet = connection.receive_text()
     assert packet.startswith("0")
     _check_handshake(json.loads(packet[1:]), [])

@@ -98,8 +98,8 @@ def _answer_pings(socket: WebSocket) -> list[str | bytes]:
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["no connect", "refused connect"])
-def test_a_client_that_joins_no_namespace_is_closed(fast_socketio: Endpoint, refused: bool) -> None:
-    with fast_socketio.open_websocket_session() as socket:
+def test_a_client_that_joins_no_namespace_is_closed(beating_socketio: Endpoint, refused: bool) -> None:
+    with beating_socketio.open_websocket_session() as socket:
         if refused:
             socket.send("40/random")
             assert socket.receive() == '44/random,{"message":"Invalid namespace"}'
@@ -109,8 +109,8 @@ def test_a_client_that_joins_no_namespace_is_closed(fast_socketio: Endpoint, ref
     assert set(packets) <= {"2", "1"}
 
 
-def test_a_polling_client_that_joins_no_namespace_is_closed(fast_socketio: Endpoint) -> None:
-    session = fast_socketio.open_polling()
+def test_a_polling_client_that_joins_no_namespace_is_closed(beating_socketio: Endpoint) -> None:
+    session = beating_socketio.open_polling()
     packets: list[str] = []
     while "1" not in packets:
         packets += session.receive().split("\x1e")
@@ -120,8 +120,8 @@ def test_a_polling_client_that_joins_no_namespace_is_closed(fast_socketio: Endpo
     assert error(session.poll()) == 1
 
 
-def test_connecting_in_time_stops_the_connect_timeout(fast_socketio: Endpoint) -> None:
-    with fast_socketio.open_websocket_session() as socket:
+def test_connecting_in_time_stops_the_connect_timeout(beating_socketio: Endpoint) -> None:
+    with beating_socketio.open_websocket_session() as socket:
         _connect(socket, "/custom,")
         for _ in range(5):
             assert socket.receive() == "2"
@@ -145,8 +145,8 @@ def test_disconnecting_from_a_custom_namespace_keeps_the_main_one(connected: Web
     _check_alive(connected)
 
 
-def test_disconnecting_from_the_only_namespace_keeps_the_session(fast_socketio: Endpoint) -> None:
-    with fast_socketio.open_websocket_session() as socket:
+def test_disconnecting_from_the_only_namespace_keeps_the_session(beating_socketio: Endpoint) -> None:
+    with beating_socketio.open_websocket_session() as socket:
         _connect(socket)
         socket.send("41")
         # No answer; the heartbeat goes on, and so does the connection.
@@ -346,8 +346,8 @@ def test_text_where_an_attachment_is_due_closes_the_connection(connected: WebSoc
     _check_closed(connected)
 
 
-def test_a_heartbeat_may_stand_between_attachments(fast_socketio: Endpoint) -> None:
-    with fast_socketio.open_websocket_session() as socket:
+def test_a_heartbeat_may_stand_between_attachments(beating_socketio: Endpoint) -> None:
+    with beating_socketio.open_websocket_session() as socket:
         _connect(socket)
         socket.send(f'452-["message",{_placeholders(0, 1)}]')
         socket.send(b"a")

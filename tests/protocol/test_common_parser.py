@@ -130,6 +130,7 @@ DECODED: list[tuple[str, Packet]] = [
     ('0/admin?x=1&y=/2,{"a":1}', Packet(CONNECT, "/admin", {"a": 1})),
     ("0/?x=1,", Packet(CONNECT, "/", None)),
     ("0/,", Packet(CONNECT, "/", None)),
+    ("0/\ud800,", Packet(CONNECT, "/\ud800", None)),
     ("0/a/b/c,", Packet(CONNECT, "/a/b/c", None)),
     ("1", Packet(DISCONNECT, "/", None)),
     ("1/admin,", Packet(DISCONNECT, "/admin", None)),

@@ -90,6 +90,8 @@ def test_unknown_type(text: str) -> None:
         "AQ ID===",
         " AQID",
         "AQID\n",
+        "AQID\n\n\n\n",
+        "A Q I D ",
         "AQI\n",
         "AQ-_",
         "AQI€",

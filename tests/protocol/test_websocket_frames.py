@@ -48,6 +48,7 @@ def test_accept_key_of_rfc_6455_section_1_3() -> None:
         ("dGhlIHNhbXBsZSBub25j\nQ==", False),
         ("dGhlIHNhbXBsZSBub25-ZQ==", False),
         ("dGhlIHNhbXBsZSBub25éZQ==", False),
+        ("dGhlIHNhbXBsZSBub25jZQ======", False),
         ("=" * 24, False),
         ("A" * 24, False),
     ],

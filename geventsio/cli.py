@@ -1,0 +1,67 @@
+"""The command `python -m geventsio module:app`: serve a WSGI app from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from geventsio.server import SocketIO
+from geventsio.wsgi import serve
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    Args:
+        arguments: of the command line; None takes the process's own.
+    """
+    options = _parse(arguments)
+    sys.path.insert(0, options.chdir)
+    try:
+        app = _load(options.app)
+    except (ImportError, AttributeError, TypeError) as error:
+        print(f"geventsio: {options.app}: {error}", file=sys.stderr)
+        return 2
+    try:
+        serve(app, options.host, options.port)
+    except OSError as error:
+        print(f"geventsio: can't listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m geventsio",
+        description="Serve a WSGI app or a SocketIO object with gevent's pywsgi, for development and small deployments.",
+        epilog="To monkey-patch the standard library first: python -m gevent.monkey --module geventsio module:app",
+    )
+    parser.add_argument("app", metavar="module:app", help="a module and the name of a WSGI app or a SocketIO in it")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", default=3000, type=int, help="the port; 0 takes a free one (default: 3000)")
+    parser.add_argument("--chdir", default=".", metavar="FOLDER", help="where to import the module from")
+    return parser.parse_args(arguments)
+
+
+def _load(name: str) -> Any:
+    """Import what `module:name` stands for; a SocketIO becomes its service.
+
+    Raises:
+        ImportError: there is no such module.
+        AttributeError: the module has no such name.
+        TypeError: it is nothing that can be served.
+    """
+    module_name, colon, attribute = name.partition(":")
+    app: Any = importlib.import_module(module_name)
+    for part in (attribute if colon else "app").split("."):
+        app = getattr(app, part)
+    if isinstance(app, SocketIO):
+        return app.service()
+    if not callable(app):
+        raise TypeError(f"{type(app).__name__} is not a WSGI app")
+    return app
