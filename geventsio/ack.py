@@ -139,9 +139,9 @@ class AckStream:
 
     __slots__ = ("_ack_id", "_arrived", "_deadlines", "_results", "_waiting")
 
-    def __init__(self, ack_id: int, deadlines: Timeouts[PendingAck]) -> None:
+    def __init__(self, ack_id: int) -> None:
         self._ack_id = ack_id
-        self._deadlines = deadlines
+        self._deadlines: Timeouts[PendingAck] | None = None
         self._waiting: dict[Socket, None] = {}
         self._results: deque[tuple[str, Any]] = deque()
         self._arrived = Event()
@@ -175,15 +175,16 @@ class AckStream:
 
     def close(self) -> None:
         """Wait for no more answers; those that arrive later are ignored."""
-        self._deadlines.cancel(self)
+        self._stop()
         for socket in self._waiting:
             socket.forget_ack(self._ack_id)
         self._waiting.clear()
         self._arrived.set()
 
-    def start(self) -> None:
+    def start(self, deadlines: Timeouts[PendingAck]) -> None:
         """Start the time that recipients have."""
-        self._deadlines.start(self)
+        self._deadlines = deadlines
+        deadlines.start(self)
 
     def expect(self, socket: Socket) -> None:
         """Count one more recipient."""
@@ -195,7 +196,7 @@ class AckStream:
         if self._waiting.pop(socket, socket) is None:
             self._results.append((socket.id, result))
             if not self._waiting:
-                self._deadlines.cancel(self)
+                self._stop()
             self._arrived.set()
 
     def expire(self) -> None:
@@ -204,9 +205,12 @@ class AckStream:
         self._waiting.clear()
         for socket in waiting:
             socket.forget_ack(self._ack_id)
-            error = AckTimeoutError(f"no answer within {self._deadlines.seconds} seconds")
-            self._results.append((socket.id, error))
+            self._results.append((socket.id, AckTimeoutError("no answer in time")))
         self._arrived.set()
+
+    def _stop(self) -> None:
+        if self._deadlines is not None:
+            self._deadlines.cancel(self)
 
 
 def closed_error() -> AckClosedError:

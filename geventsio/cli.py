@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m geventsio",
-        description="Serve a WSGI app or a SocketIO object with gevent's pywsgi, for development and small deployments.",
+        description="Serve a WSGI app or a SocketIO object with gevent's pywsgi: for development, small deployments.",
         epilog="To monkey-patch the standard library first: python -m gevent.monkey --module geventsio module:app",
     )
     parser.add_argument("app", metavar="module:app", help="a module and the name of a WSGI app or a SocketIO in it")

@@ -103,17 +103,19 @@ class BroadcastOperator:
         namespace.io.call(namespace.adapter.broadcast, group, self.options)
 
     def emit_with_ack(self, event: str, *args: object) -> AckStream:
-        """Send an event and return the stream of its answers, which counts from now.
+        """Send an event and return the stream of its answers, whose time counts from now.
 
         Raises:
-            As `emit`.
+            RuntimeError: called in an OS thread other than the one that serves the clients.
+            SerializeError, ValueError, AdapterError: as `emit`.
         """
         namespace = self._namespace
         ack_id = namespace.next_ack_id()
         group = namespace.encode_event(event, args, ack_id)
-        stream = AckStream(ack_id, namespace.io.ack_deadlines(self._timeout))
-        stream.start()
+        stream = AckStream(ack_id)
         namespace.adapter.broadcast_with_ack(group, self.options, stream.expect)  # type: ignore[arg-type]
+        if len(stream):
+            stream.start(namespace.io.ack_deadlines(self._timeout))
         return stream
 
     def sockets(self) -> list[Socket]:

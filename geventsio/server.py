@@ -218,7 +218,16 @@ class SocketIO:
         self.engine.call(function, *args)
 
     def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
-        """The deadlines of acknowledgements that are awaited this long; None for `ack_timeout`."""
+        """The deadlines of acknowledgements that are awaited this long; None for `ack_timeout`.
+
+        Raises:
+            RuntimeError: called in an OS thread other than the one that serves the clients.
+        """
+        if self.engine.runtime.is_foreign_thread():
+            raise RuntimeError(
+                "acknowledgements can only be awaited in the thread that serves the clients: use emit here, "
+                "or run this in a greenlet"
+            )
         seconds = self.options.ack_timeout if timeout is None else timeout
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:

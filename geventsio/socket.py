@@ -127,7 +127,8 @@ class Socket:
         """Send an event and return the future of the client's answer.
 
         Raises:
-            As `emit`.
+            RuntimeError: called in an OS thread other than the one that serves the clients.
+            SocketClosedError, BufferFullError, SerializeError, ValueError: as `emit`.
         """
         return self.emit_with_timeout(None, event, args)
 

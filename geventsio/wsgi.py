@@ -111,10 +111,6 @@ def _find_bundles() -> Path:
 class _Server(WSGIServer):  # type: ignore[misc]
     """pywsgi without Nagle's algorithm: it sends an answer's head and body apart, and would wait for the ACK."""
 
-    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
-        no_delay(client_socket)
-        return super().wrap_socket_and_handle(client_socket, address)
-
     def handle(self, sock: Any, address: Any) -> None:
         no_delay(sock)
         super().handle(sock, address)

@@ -155,11 +155,16 @@ class EngineServer:
 
     # What sessions and protocols above use
 
+    @property
+    def has_started(self) -> bool:
+        """Whether a request has arrived; before, nobody is connected, and no hub is taken."""
+        return "runtime" in self.__dict__
+
     def call(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function that does not block: here, or in the hub's thread when this is another."""
-        if "runtime" in self.__dict__:
+        if self.has_started:
             self.runtime.call(function, *args)
-        else:  # no request has arrived yet: nobody is connected, and no hub is taken
+        else:
             function(*args)
 
     def ended(self, session: Session, reason: DisconnectReason) -> None:

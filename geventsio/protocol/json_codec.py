@@ -6,7 +6,6 @@ import json
 import math
 import re
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from typing import Any, NoReturn
 
 import orjson
@@ -95,11 +94,11 @@ def _dumps_slowly(value: object) -> tuple[bytes, list[bytes]]:
 
 def _to_json(value: object, attachments: _Attachments, depth: int) -> object:
     """Return the value in terms of what the json module knows, with the same choices as orjson's."""
-    if value is None or isinstance(value, (str, int)) and not isinstance(value, Enum):
+    if value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if depth > _MAX_ENCODE_DEPTH:
+    if depth >= _MAX_ENCODE_DEPTH:
         raise SerializeError("nested too deep or circular")
     depth += 1
     if isinstance(value, dict):
@@ -121,7 +120,7 @@ def _to_json(value: object, attachments: _Attachments, depth: int) -> object:
 
 
 def _to_key(key: object) -> str:
-    if isinstance(key, str) and not isinstance(key, Enum):
+    if isinstance(key, str):
         return str.__str__(key)  # a subclass may show itself differently
     if type(key) is int:
         return str(key)

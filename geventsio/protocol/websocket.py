@@ -166,6 +166,8 @@ class FrameParser:
         pos = self._pos
         size = len(buffer)
         if size - pos < self._need:
+            if pos:
+                self._wait(self._need)
             return None
         # Nearly every frame is a whole unfragmented message under 64 KB; the general path takes three times as long.
         first = buffer[pos]
@@ -279,7 +281,7 @@ class FrameParser:
             raise ProtocolError("message too big", _MESSAGE_TOO_BIG)
 
     def _wait(self, need: int) -> None:
-        """Give back what has been read and wait for `need` bytes from here."""
+        """Let go of what has been read and wait for `need` bytes from here."""
         self._need = need
         if self._pos:
             self._buffer = self._buffer[self._pos :]

@@ -42,6 +42,8 @@ class Fleet:
         """Stop all servers; fail if one of them does not end as it should."""
         problems = []
         for server in self._servers.values():
+            server.terminate()
+        for server in self._servers.values():
             try:
                 server.close()
             except (AssertionError, TimeoutError) as error:

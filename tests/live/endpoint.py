@@ -12,7 +12,7 @@ import pytest
 
 from tests.live.harness import Server
 from tests.live.http_client import PollingSession, Reply
-from tests.live.ws_client import Refused, WebSocket
+from tests.live.ws_client import Closing, Refused, WebSocket
 
 #: A well-formed session id that no server has given out.
 UNKNOWN_SID = "AAAAAAAAAAAAAAAAAAAA"
@@ -78,7 +78,7 @@ class Endpoint:
             # Its handler has sent the 101 before the application is called: there a refusal is a Close frame.
             with WebSocket(self.address, target) as socket:
                 closing = socket.closing()
-            assert (closing.messages, closing.code is not None) == ([], True), closing
+            assert closing == Closing(1008, _MESSAGES[code])
             return
         with pytest.raises(Refused) as refused, WebSocket(self.address, target):
             pass

@@ -47,6 +47,7 @@ class Server:
         self.command = list(command)
         self._errors = tempfile.TemporaryFile()
         self._errors_taken = 0
+        self._terminated = False
         # A process group of its own, so that a hung server can be killed together with its workers.
         self._process = subprocess.Popen(
             self.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0, start_new_session=True
@@ -92,9 +93,15 @@ class Server:
         self._release()
         return ended
 
+    def terminate(self) -> None:
+        """Ask it to end as a process manager would, with SIGTERM; once is enough."""
+        if not self._terminated:
+            self._terminated = True
+            self.send_signal(signal.SIGTERM)
+
     def stop(self) -> Exit:
-        """Ask it to end as a process manager would, with SIGTERM, and wait."""
-        self.send_signal(signal.SIGTERM)
+        """Ask it to end, and wait."""
+        self.terminate()
         return self.wait()
 
     def close(self) -> None:

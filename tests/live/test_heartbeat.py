@@ -61,7 +61,10 @@ def test_websockets_without_a_pong_are_closed(either_beating: Endpoint) -> None:
 
 def test_a_session_that_never_polls_is_closed(either_beating: Endpoint) -> None:
     session = either_beating.open_polling()
+    if either_beating.path == "/socket.io/":
+        session.send("40")
     with either_beating.open_websocket_session() as later:
+        _connect(either_beating, later)
         # Younger, and closed by its own ping timeout: by then the older session is over its time too.
         later.closing()
     assert error(session.poll()) == 1

@@ -35,7 +35,7 @@ def _connect(socket: WebSocket, namespace: str = "", payload: str = "") -> str:
 def _check_closed(socket: WebSocket) -> None:
     closing = socket.closing()
     assert closing.messages in ([], ["1"])
-    assert closing.code is not None
+    assert closing.code == 1000
 
 
 def _check_alive(socket: WebSocket, namespace: str = "") -> None:
@@ -91,7 +91,7 @@ def _answer_pings(socket: WebSocket) -> list[str | bytes]:
         try:
             received.append(socket.receive())
         except ConnectionClosed as closed:
-            assert closed.closing.code is not None
+            assert closed.closing.code == 1000
             return received
         if received[-1] == "2":
             socket.send("3")

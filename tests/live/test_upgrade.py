@@ -22,7 +22,7 @@ def _probe(endpoint: Endpoint, session: PollingSession) -> WebSocket:
 def _check_closed(socket: WebSocket) -> None:
     closing = socket.closing()
     assert closing.messages == []
-    assert closing.code is not None
+    assert closing.code == 1000
 
 
 def _check_echo(endpoint: Endpoint, socket: WebSocket) -> None:

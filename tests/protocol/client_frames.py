@@ -14,8 +14,10 @@ KEY = b"\x37\xfa\x21\x3d"
 
 
 def xor(payload: bytes, key: bytes) -> bytes:
-    """Mask a payload byte by byte, as RFC 6455 section 5.3 defines it."""
-    return bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+    """Mask a payload as RFC 6455 section 5.3 defines it."""
+    size = len(payload)
+    keys = (key * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(keys, "big")).to_bytes(size, "big")
 
 
 def client_frame(

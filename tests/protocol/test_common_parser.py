@@ -15,7 +15,7 @@ from geventsio.protocol.common_parser import CommonParser, Decoder
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS, Packet, PacketType
 
-CI = settings(deadline=None, max_examples=100)
+CI = settings(deadline=None, max_examples=70)
 
 CONNECT, DISCONNECT, EVENT, ACK = PacketType.CONNECT, PacketType.DISCONNECT, PacketType.EVENT, PacketType.ACK
 

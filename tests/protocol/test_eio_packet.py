@@ -12,7 +12,7 @@ from geventsio.errors import ProtocolError
 from geventsio.protocol import eio_packet
 from geventsio.protocol.eio_packet import Packet, PacketType, decode_packet, encode_open
 
-CI = settings(deadline=None, max_examples=100)
+CI = settings(deadline=None, max_examples=70)
 
 
 def test_open() -> None:

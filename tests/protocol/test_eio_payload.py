@@ -14,7 +14,7 @@ from geventsio.protocol.eio_packet import Packet, PacketType
 from geventsio.protocol.eio_payload import SEPARATOR, decode_payload, take_payload
 from geventsio.protocol.packet_group import PacketGroup
 
-CI = settings(deadline=None, max_examples=100)
+CI = settings(deadline=None, max_examples=70)
 
 MESSAGE = PacketType.MESSAGE
 GOLDEN = "4hello€\x1ebAQIDBA==\x1e4hello€".encode()
@@ -75,8 +75,8 @@ def test_refused(body: bytes) -> None:
 
 def test_decode_takes_linear_work() -> None:
     start = time.process_time()
-    assert len(decode_payload(b"4\x1e" * 500_000)) == 500_000
-    # A guard only: quadratic work would take minutes.
+    assert len(decode_payload(b"4\x1e" * 200_000)) == 200_000
+    # A guard only: quadratic work would take much longer.
     assert time.process_time() - start < 15
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.json_codec import MAX_DEPTH, dumps, loads
 
-CI = settings(deadline=None, max_examples=100)
+CI = settings(deadline=None, max_examples=70)
 
 TOKEN = uuid.UUID("12345678-1234-5678-1234-567812345678")
 
@@ -41,6 +41,10 @@ class Name(str):
 
 class Size(IntEnum):
     BIG = 3
+
+
+class Shape(str, Enum):
+    ROUND = "round"
 
 
 class Colour(Enum):
@@ -75,7 +79,7 @@ PLAIN: list[tuple[object, str]] = [
     ([{1}, frozenset({2})], "[[1],[2]]"),
     ([Celsius(1.5)], "[1.5]"),
     ([Name("a"), {Name("k"): Name("v")}], '["a",{"k":"v"}]'),
-    ([Size.BIG, Colour.RED], '[3,"red"]'),
+    ([Size.BIG, Colour.RED, Shape.ROUND], '[3,"red","round"]'),
     ([float("nan"), math.inf, -math.inf, Celsius("nan")], "[null,null,null,null]"),
     (datetime(2020, 1, 2, 3, 4, 5), '"2020-01-02T03:04:05"'),
     (TOKEN, f'"{TOKEN}"'),
@@ -83,7 +87,7 @@ PLAIN: list[tuple[object, str]] = [
     (Struct("a"), '{"text":"a","data":null}'),
     (collections.OrderedDict(b=1, a=2), '{"b":1,"a":2}'),
     ({1: "a", 2.5: "b", False: "c", None: "d"}, '{"1":"a","2.5":"b","false":"c","null":"d"}'),
-    ({Size.BIG: 1, Colour.RED: 2, TOKEN: 3}, f'{{"3":1,"red":2,"{TOKEN}":3}}'),
+    ({Size.BIG: 1, Colour.RED: 2, Shape.ROUND: 3, TOKEN: 4}, f'{{"3":1,"red":2,"round":3,"{TOKEN}":4}}'),
     ('\u2028 \x00 " \\ \x7f é \U0001f600', '"\u2028 \\u0000 \\" \\\\ \x7f é \U0001f600"'),
     (2**64 - 1, "18446744073709551615"),
     (-(2**63), "-9223372036854775808"),
@@ -229,8 +233,9 @@ def nested(depth: int) -> Any:
 
 @pytest.mark.parametrize("leaf", [0, "\ud800"])
 def test_too_deep(leaf: object) -> None:
-    deep = nested(200)
-    assert dumps([leaf, deep])[0].count(b"[") == 201
+    assert dumps([leaf, nested(253)])[0].count(b"[") == 254
+    with pytest.raises(SerializeError, match="deep"):
+        dumps([leaf, nested(254)])
     with pytest.raises(SerializeError, match="deep"):
         dumps([leaf, nested(10_000)])
 
@@ -326,6 +331,12 @@ def test_invalid(text: str) -> None:
             loads(f'["\\ud800",{text}]')
 
 
+def test_a_surrogate_that_is_no_escape() -> None:
+    # Such a str never came from UTF-8.
+    with pytest.raises(ProtocolError):
+        loads('"\ud800"')
+
+
 @pytest.mark.parametrize("data", [b"\xff", b'"\xed\xa0\x80"', b'["\\ud800","\xff"]', '["\\ud800"]'.encode("utf-16")])
 def test_bytes_that_are_not_utf_8(data: bytes) -> None:
     with pytest.raises(ProtocolError):
@@ -345,6 +356,12 @@ def test_depth(opening: str, closing: str) -> None:
             text = "[" + text + "]"
             with pytest.raises(ProtocolError, match="deep"):
                 loads(text if as_text else text.encode())
+
+
+def test_depth_without_a_leaf() -> None:
+    assert loads("[" * 200 + "]" * 200) == nested(200)
+    with pytest.raises(ProtocolError, match="deep"):
+        loads("[" * 201 + "]" * 201)
 
 
 @pytest.mark.parametrize("depth", [1000, 1024, 1025, 100_000])

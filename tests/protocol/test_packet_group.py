@@ -60,7 +60,7 @@ def test_no_dict() -> None:
     assert not hasattr(PacketGroup(b"2"), "__dict__")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=70)
 @given(st.one_of(st.none(), st.text().map(lambda text: text.replace("\x1e", ""))), st.lists(st.binary(), max_size=4))
 def test_both_carry_the_same(text: str | None, attachments: list[bytes]) -> None:
     packet = None if text is None else b"4" + text.encode()

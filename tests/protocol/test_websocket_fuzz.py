@@ -11,7 +11,7 @@ from geventsio.errors import ProtocolError
 from geventsio.protocol.websocket import Close, FrameParser, Opcode, Ping, Pong
 from tests.protocol.client_frames import Event, client_frame, events_of, parse
 
-CI = settings(deadline=None, max_examples=100)
+CI = settings(deadline=None, max_examples=70)
 
 # More than any 16-bit length: behind it, a stream ends in an error or in a frame that is too big for the parser.
 TAIL = bytes(66_000)
