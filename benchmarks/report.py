@@ -53,15 +53,15 @@ def _values(rounds: list[Round], server: str, key: str) -> list[float]:
     return [figures[key] for results in rounds if isinstance(figures := results[server], dict) and key in figures]
 
 
-def _ratio(workload: Workload, rounds: list[Round], server: str, peers: list[str]) -> str:
+def _ratios(workload: Workload, column: Column, rounds: list[Round], server: str, peers: list[str]) -> str:
     """Median over the rounds of the ratio to the best of the peers in the same round."""
     best = min if workload.less_is_better else max
     ratios = []
     for results in rounds:
         own = results[server]
-        others = [figures[workload.main.key] for peer in peers if isinstance(figures := results[peer], dict)]
+        others = [figures[column.key] for peer in peers if isinstance(figures := results[peer], dict)]
         if isinstance(own, dict) and others:
-            ratios.append(own[workload.main.key] / best(others))
+            ratios.append(own[column.key] / best(others))
     return f"{median(ratios):.2f}" if ratios else "-"
 
 
@@ -73,10 +73,14 @@ def _row(workload: Workload, rounds: list[Round], server: ServerSpec, servers: l
     spread = f"{_format(workload.main, min(values))} to {_format(workload.main, max(values))}"
     if failures:
         spread += f"; {len(failures)} failed: {failures[0]}"
-    cells = [server.name, _format(workload.main, median(values)), spread]
-    for family, _ in _PEERS:
-        peers = [other.name for other in servers if other.family == family]
-        cells.append(_ratio(workload, rounds, server.name, peers))
+    cells = [server.name]
+    for column in filter(None, (workload.main, workload.steady)):
+        cells.append(_format(column, median(_values(rounds, server.name, column.key))))
+        if column is workload.main:
+            cells.append(spread)
+        for family, _ in _PEERS:
+            peers = [other.name for other in servers if other.family == family]
+            cells.append(_ratios(workload, column, rounds, server.name, peers))
     for column in workload.more:
         more = _values(rounds, server.name, column.key)
         cells.append(_format(column, median(more)) if more else "-")
@@ -84,7 +88,10 @@ def _row(workload: Workload, rounds: list[Round], server: ServerSpec, servers: l
 
 
 def _table(workload: Workload, rounds: list[Round], servers: list[ServerSpec]) -> list[str]:
-    headings = ["server", workload.main.heading, "spread", *(heading for _, heading in _PEERS)]
+    peers = [heading for _, heading in _PEERS]
+    headings = ["server", workload.main.heading, "spread", *peers]
+    if workload.steady:
+        headings += [workload.steady.heading, *peers]
     headings += [column.heading for column in workload.more]
     lines = [f"## {workload.title}", "", "| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
     for server in servers:

@@ -40,6 +40,7 @@ class Workload:
         run: measures a running server for about so many seconds.
         main: the figure that spread and ratios are given for.
         more: further figures, medians only.
+        steady: a figure that suffers less when something else runs on the server's core; it has ratios, too.
         less_is_better: True for memory.
     """
 
@@ -48,6 +49,7 @@ class Workload:
     run: Callable[[RunningServer, Load, float], Figures]
     main: Column
     more: tuple[Column, ...] = ()
+    steady: Column | None = None
     less_is_better: bool = False
 
 
@@ -82,18 +84,29 @@ def _idle(browser: bool) -> Callable[[RunningServer, Load, float], Figures]:
     return run
 
 
-_CPU = (
-    Column("rate_per_cpu_second", "per CPU second of the server"),
-    Column("server_cpu", "server CPU %", 100),
-    Column("load_cpu", "load CPU %", 100),
-)
+_PER_CPU = Column("rate_per_cpu_second", "per CPU second")
+_CPU = (Column("server_cpu", "server CPU %", 100), Column("load_cpu", "load CPU %", 100))
 _LATENCY = (Column("latency_p50", "p50 ms", 1e-3, 2), Column("latency_p99", "p99 ms", 1e-3, 2))
 _MEMORY = Column("bytes_per_client", "KB per client", 1 / 1024, 2)
 _PROCESS = (Column("process_bytes", "whole server, MB", 1 / 1024**2, 1),)
 
 WORKLOADS = (
-    Workload("echo", "Echo, 100 clients", _rate("echo", 100, 1), Column("rate", "messages/s"), (*_CPU, *_LATENCY)),
-    Workload("bcast", "Broadcast to 1,000 clients", _rate("bcast", 1_000, 1), Column("rate", "deliveries/s"), _CPU),
+    Workload(
+        "echo",
+        "Echo, 100 clients",
+        _rate("echo", 100, 1),
+        Column("rate", "messages/s"),
+        (*_CPU, *_LATENCY),
+        steady=_PER_CPU,
+    ),
+    Workload(
+        "bcast",
+        "Broadcast to 1,000 clients",
+        _rate("bcast", 1_000, 1),
+        Column("rate", "deliveries/s"),
+        _CPU,
+        steady=_PER_CPU,
+    ),
     Workload("idle", "Memory of 2,000 idle clients", _idle(False), _MEMORY, _PROCESS, less_is_better=True),
     Workload(
         "idle-browser",

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         "Socket.IO API",
         frozenset(
             "ack client context dispatch extensions extract globals handlers namespace operators registry".split()
-            + "server socket static wsgi".split()
+            + "operators registry server socket static wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

@@ -35,4 +35,4 @@ def secure(response: Response) -> Response:
     return response
 
 
-app.wsgi_app = io.layer(app.wsgi_app)  # type: ignore[method-assign]
+app.wsgi_app = io.layer(app.wsgi_app)  # type: ignore[assignment, method-assign]

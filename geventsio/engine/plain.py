@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
+from geventsio.engine.accept import Acceptor
 from geventsio.engine.outbox import Bounds
-from geventsio.engine.requests import check_handshake, upgrade_headers
 from geventsio.engine.responses import RequestError, Response
 from geventsio.engine.runtime import Runtime
-from geventsio.engine.takeover import StartResponse, can_take_over, take_over
-from geventsio.engine.timeouts import Timeouts
+from geventsio.engine.takeover import StartResponse
 from geventsio.engine.websocket import WebSocketConnection
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import BufferFullError, SocketClosedError
@@ -30,9 +30,9 @@ class PlainWebSocket:
 
     __slots__ = ("_app", "_connection", "_jobs")
 
-    def __init__(self, app: _WebSocketApp) -> None:
+    def __init__(self, app: _WebSocketApp, connection: WebSocketConnection) -> None:
         self._app = app
-        self._connection: WebSocketConnection
+        self._connection = connection
         self._jobs = JobQueue(app.runtime.workers)
 
     def send(self, message: str | bytes) -> None:
@@ -58,45 +58,31 @@ class PlainWebSocket:
     def connection_lost(self, reason: DisconnectReason) -> None:
         """Learn that the connection is gone."""
 
-    def start(self, connection: WebSocketConnection, already_read: bytes) -> None:
-        """Begin to read."""
-        self._connection = connection
-        connection.start(already_read)
-
 
 class _WebSocketApp:
     def __init__(self, on_message: Callable[[PlainWebSocket, str | bytes], object], max_message_size: int) -> None:
         self.on_message = on_message
         self._max_message_size = max_message_size
-        self._bounds = Bounds(10_000, 4 * max_message_size)
-        self.runtime: Runtime
-        self._closing: Timeouts[WebSocketConnection]
-        self._started = False
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        return Runtime()
+
+    @cached_property
+    def _acceptor(self) -> Acceptor:
+        bounds = Bounds(10_000, 4 * self._max_message_size)
+        return Acceptor(self.runtime, bounds, self._max_message_size, CLOSE_TIMEOUT)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         try:
-            check_handshake(environ)
+            accepted = self._acceptor.accept(environ, start_response)
         except RequestError as error:
             response = Response.error(error.code)
             start_response(response.status_line, response.wsgi_headers())
             return [response.body]
-        if not can_take_over(environ):
-            start_response("501 Not Implemented", [("Content-Length", "0")])
-            return []
-        self._start()
-        client = PlainWebSocket(self)
-        sock, already_read = take_over(environ, start_response, upgrade_headers(environ))
-        connection = WebSocketConnection(
-            self.runtime, sock, client, self._bounds, self._max_message_size, self._closing
-        )
-        client.start(connection, already_read)
+        accepted.connection.receiver = PlainWebSocket(self, accepted.connection)
+        accepted.serve()
         return []
-
-    def _start(self) -> None:
-        if not self._started:
-            self._started = True
-            self.runtime = Runtime()
-            self._closing = Timeouts(self.runtime.loop, CLOSE_TIMEOUT, WebSocketConnection.abort)
 
 
 def websocket_app(

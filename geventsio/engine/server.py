@@ -9,19 +9,20 @@ from functools import cached_property
 from typing import Any
 
 from geventsio.config import EngineOptions, engine_options
+from geventsio.engine.accept import Acceptor
 from geventsio.engine.drain import WaitGroup, drain_at_exit
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import Heartbeat
 from geventsio.engine.origins import OriginPolicy
 from geventsio.engine.outbox import Bounds
-from geventsio.engine.requests import EngineRequest, check_handshake, parse_request, upgrade_headers, wants_close
+from geventsio.engine.requests import EngineRequest, parse_request, wants_close
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import StartResponse, can_take_over, is_upgraded, take_over
+from geventsio.engine.takeover import StartResponse, is_upgraded
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
-from geventsio.engine.websocket import Receiver, WebSocketConnection
+from geventsio.engine.websocket import WebSocketConnection
 from geventsio.protocol.eio_packet import encode_open
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import CloseCode
@@ -97,9 +98,9 @@ class EngineServer:
         return Timeouts(self.runtime.loop, self.options.upgrade_timeout, Upgrade.fail)
 
     @cached_property
-    def closing(self) -> Timeouts[WebSocketConnection]:
-        """Websockets in their close handshake, with the time they have for it."""
-        return Timeouts(self.runtime.loop, self.options.close_timeout, WebSocketConnection.abort)
+    def acceptor(self) -> Acceptor:
+        """Makes websocket connections."""
+        return Acceptor(self.runtime, self.bounds, self.options.max_payload, self.options.close_timeout)
 
     @cached_property
     def _last_polls(self) -> Timeouts[Session]:
@@ -127,7 +128,8 @@ class EngineServer:
         except RequestError as error:
             logger.info("refused a request: %s", error)
             if is_upgraded(environ):
-                self._refuse_upgraded(environ, start_response, error)
+                reason = str(error.code.value[1])
+                self.acceptor.refuse_upgraded(environ, start_response, CloseCode.POLICY_VIOLATION, reason)
                 return []
             response = Response.error(error.code)
         if response is None:
@@ -236,56 +238,31 @@ class EngineServer:
         return polling.post(environ)
 
     def _open_websocket(self, environ: Environ, start_response: StartResponse, session: Session | None) -> None:
-        check_handshake(environ)
         if session is not None and not self.options.allow_upgrades:
             raise RequestError(ErrorCode.BAD_REQUEST, "upgrades are not enabled")
-        if not can_take_over(environ):
-            raise RequestError(ErrorCode.BAD_REQUEST, "this WSGI server gives no access to its sockets")
-        sock, already_read = take_over(environ, start_response, upgrade_headers(environ))
-
-        def connect(receiver: Receiver) -> WebSocketConnection:
-            return WebSocketConnection(
-                self.runtime, sock, receiver, self.bounds, self.options.max_payload, self.closing
-            )
-
-        # Answering the handshake may have switched greenlets: look at the session again.
+        accepted = self.acceptor.accept(environ, start_response)
+        connection = accepted.connection
+        # Answering the handshake may have switched greenlets: only now is it time to look at the session.
         if session is None:
-            self._connect_websocket(environ, connect, already_read)
+            self._connect_websocket(environ, connection)
         elif session.can_upgrade:
-            self._probe(session, connect, already_read)
+            self._probe(session, connection)
         else:
-            connection = connect(_Nobody())
-            connection.start()
             connection.close(CloseCode.POLICY_VIOLATION, "the session has a websocket, or has ended")
+        accepted.serve()
 
-    def _connect_websocket(
-        self, environ: Environ, connect: Callable[[Receiver], WebSocketConnection], already_read: bytes
-    ) -> None:
+    def _connect_websocket(self, environ: Environ, connection: WebSocketConnection) -> None:
         session = Session(self, secrets.token_urlsafe(SID_BYTES), Handshake(environ))
-        connection = connect(session)
+        connection.receiver = session
         session.start_websocket(connection)
         connection.outbox.send(PacketGroup(self._open_packet(session, ())))
         self._opened(session)
-        connection.start(already_read)
 
-    def _probe(self, session: Session, connect: Callable[[Receiver], WebSocketConnection], already_read: bytes) -> None:
-        connection = connect(_Nobody())
+    def _probe(self, session: Session, connection: WebSocketConnection) -> None:
         upgrade = Upgrade(session, connection)
         connection.receiver = upgrade
         session.begin_upgrade(upgrade)
         self.upgrading.start(upgrade)
-        connection.start(already_read)
-
-    def _refuse_upgraded(self, environ: Environ, start_response: StartResponse, error: RequestError) -> None:
-        """Refuse a websocket whose 101 the server has sent already: nothing is left but a close code."""
-        if not can_take_over(environ):
-            return
-        sock, _ = take_over(environ, start_response, [])
-        connection = WebSocketConnection(
-            self.runtime, sock, _Nobody(), self.bounds, self.options.max_payload, self.closing
-        )
-        connection.start()
-        connection.close(CloseCode.POLICY_VIOLATION, str(error.code.value[1]))
 
     def _upgrades(self) -> tuple[str, ...]:
         return ("websocket",) if self.options.allow_upgrades and "websocket" in self.options.transports else ()
@@ -310,16 +287,6 @@ class EngineServer:
             self._on_close(session, reason)
         finally:
             self.callbacks.done()
-
-
-class _Nobody:
-    """Receives from connections that are about to be closed."""
-
-    def receive(self, message: str | bytes) -> None:
-        pass
-
-    def connection_lost(self, reason: DisconnectReason) -> None:
-        pass
 
 
 def _ignore(*args: object) -> None:

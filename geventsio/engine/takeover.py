@@ -1,26 +1,81 @@
 """Getting a websocket's socket out of the WSGI server's hands, quietly.
 
 The request ends as soon as the handshake is answered: the WSGI server's greenlet is free again, and the
-connection costs none. How the servers hold the socket is theirs to change, so all that is used of it is
-looked up with `getattr`; where it is not found, `find_socket` returns None and websockets are refused.
+connection costs none. A TLS socket can't be taken out of its object, so there the server's greenlet waits
+until the connection has ended; it is driven the same way. How the servers hold the socket is theirs to
+change, so all that is used of it is looked up with `getattr`; where it is not found, `find_socket` returns
+None and websockets are refused.
 """
 
 from __future__ import annotations
 
 import _socket
+import socket
 import ssl
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from geventsio.engine.outbox import RawSocket
 
-__all__ = ["StartResponse", "can_take_over", "find_socket", "is_upgraded", "no_delay", "take_over"]
+__all__ = ["StartResponse", "TakenSocket", "can_take_over", "find_socket", "is_upgraded", "no_delay", "take_over"]
 
 StartResponse = Callable[..., Callable[[bytes], object]]
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
-TCP_NODELAY = 1
+
+class TakenSocket(NamedTuple):
+    """A connection that is ours now.
+
+    Attributes:
+        sock: the non-blocking socket.
+        already_read: what the server had read past the request.
+        is_borrowed: the server's greenlet must wait until the connection has ended.
+    """
+
+    sock: RawSocket
+    already_read: bytes
+    is_borrowed: bool
+
+
+class _TLSSocket:
+    """A gevent `SSLSocket` that behaves like a plain non-blocking socket."""
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        sock.setblocking(False)
+
+    def fileno(self) -> int:
+        return int(self._sock.fileno())
+
+    def recv(self, size: int) -> bytes:
+        try:
+            data: bytes = self._sock.recv(size)
+            # What has been decrypted already makes no descriptor readable: take it along. At most one TLS record.
+            pending = self._sock.pending()
+            return data + self._sock.recv(pending) if pending else data
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
+    def send(self, data: bytes | memoryview) -> int:
+        return int(self._sock.send(data))  # 0 when it would block
+
+    def shutdown(self, how: int) -> None:
+        try:
+            self._sock.unwrap()  # sends close_notify
+        except (OSError, ValueError):
+            pass
+        self._sock.shutdown(how)
+
+    def close(self) -> None:
+        # The server's file objects still hold the descriptor open.
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._sock.close()
 
 
 class _Ended:
@@ -49,10 +104,10 @@ def find_socket(environ: Environ) -> Any:
 def can_take_over(environ: Environ) -> bool:
     """Whether this server's socket can be driven by callbacks of the hub."""
     sock = find_socket(environ)
-    return hasattr(sock, "detach") and hasattr(sock, "_sock") and not isinstance(sock, ssl.SSLSocket)
+    return hasattr(sock, "detach") and hasattr(sock, "_sock")
 
 
-def take_over(environ: Environ, start_response: StartResponse, headers: Headers) -> tuple[RawSocket, bytes]:
+def take_over(environ: Environ, start_response: StartResponse, headers: Headers) -> TakenSocket:
     """Answer the handshake and take the connection.
 
     May switch greenlets while the answer is written.
@@ -61,36 +116,40 @@ def take_over(environ: Environ, start_response: StartResponse, headers: Headers)
         environ: the request's, for which `can_take_over` is true.
         start_response: the server's.
         headers: of the 101 answer.
-
-    Returns:
-        The non-blocking socket, which is the caller's now, and what the server had read past the request.
     """
     sock = find_socket(environ)
     reader = _pywsgi_reader(environ)
     if not is_upgraded(environ):
         write = start_response("101 Switching Protocols", headers)
         write(b"")
-    family, kind, proto = sock.family, sock.type, sock.proto
-    raw = _socket.socket(family, kind, proto, fileno=sock.detach())
-    raw.setblocking(False)
-    no_delay(raw)
-    if is_upgraded(environ):
+    else:
         # Or gevent-websocket sends a close frame when the app returns, on a descriptor that may be another's by then.
         environ["wsgi.websocket"].closed = True
+    no_delay(sock)
+    is_borrowed = isinstance(sock, ssl.SSLSocket)
+    raw = _TLSSocket(sock) if is_borrowed else _detach(sock)
     if environ.get("gunicorn.socket") is sock:
-        return raw, _end_gunicorn(environ)
-    return raw, _drain_reader(reader)
+        return TakenSocket(raw, _end_gunicorn(environ), is_borrowed)
+    return TakenSocket(raw, _drain_reader(reader), is_borrowed)
 
 
 def no_delay(sock: Any) -> None:
-    """Switch Nagle's algorithm off; sockets that have none (Unix) are left alone.
+    """Switch Nagle's algorithm off; sockets that have none (Unix), or that are unknown, are left alone.
 
     pywsgi sends an answer's head and body in two segments: without this, each waits 40 ms for the ACK.
     """
-    try:
-        sock.setsockopt(_socket.IPPROTO_TCP, TCP_NODELAY, 1)
-    except OSError:
-        pass
+    if sock is not None:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            pass
+
+
+def _detach(sock: Any) -> RawSocket:
+    family, kind, proto = sock.family, sock.type, sock.proto
+    raw = _socket.socket(family, kind, proto, fileno=sock.detach())
+    raw.setblocking(False)
+    return raw
 
 
 def _pywsgi_reader(environ: Environ) -> Any:
@@ -107,16 +166,11 @@ def _end_gunicorn(environ: Environ) -> bytes:
     if unreader is None:
         return b""
     unreader.sock = _Ended()
-    return _read_ahead(unreader)
-
-
-def _read_ahead(unreader: Any) -> bytes:
-    chunks: Iterable[bytes] = iter(unreader.read, b"")
-    return b"".join(chunks)
+    return b"".join(iter(unreader.read, b""))
 
 
 def _drain_reader(reader: Any) -> bytes:
-    """Return what pywsgi's buffered reader holds; it can't read more, as its socket is detached."""
+    """Return what pywsgi's buffered reader holds; its socket is detached or non-blocking, so it can't wait for more."""
     try:
         return bytes(reader.read(len(reader.peek())))
     except (OSError, ValueError, AttributeError):

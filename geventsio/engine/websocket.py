@@ -7,6 +7,8 @@ from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gevent.event import Event
+
 from geventsio.engine.outbox import Bounds, RawSocket, WebSocketOutbox, shut_write
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
@@ -60,7 +62,18 @@ class WebSocketConnection:
         closing: deadlines of close handshakes; they call `abort`.
     """
 
-    __slots__ = ("_closing", "_parser", "_paused", "_reader", "_runtime", "_sock", "_state", "outbox", "receiver")
+    __slots__ = (
+        "_closing",
+        "_ended",
+        "_parser",
+        "_paused",
+        "_reader",
+        "_runtime",
+        "_sock",
+        "_state",
+        "outbox",
+        "receiver",
+    )
 
     def __init__(
         self,
@@ -77,6 +90,7 @@ class WebSocketConnection:
         self._parser = FrameParser(max_message_size)
         self._state = State.OPEN
         self._paused = False
+        self._ended: Event | None = None
         self._reader: Any = runtime.loop.io(sock.fileno(), 1)  # READ
         self.receiver = receiver
         self.outbox = WebSocketOutbox(runtime, sock, bounds, self._write_failed)
@@ -124,6 +138,14 @@ class WebSocketConnection:
             self._reader.stop()
             self._reader.close()
             self._sock.close()
+            if self._ended is not None:
+                self._ended.set()
+
+    def wait(self) -> None:
+        """Wait until the connection has ended, for whom it borrowed its socket from. Switches greenlets."""
+        if self._state is not State.CLOSED:
+            self._ended = Event()
+            self._ended.wait()
 
     def _readable(self) -> None:
         try:

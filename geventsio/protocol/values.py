@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import UserString
 from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -28,7 +29,7 @@ def to_plain(value: object) -> object:
     """Return what is sent in place of `value`: something nearer to a builtin, which may hold such values again.
 
     Serves subclasses of builtins, Decimal, enums, sets, other mappings and sequences, msgspec Structs, attrs classes
-    and pydantic models. Bytes-likes are the caller's business.
+    and pydantic models. What both encoders know, and bytes-likes, are the caller's business.
 
     Raises:
         SerializeError: values of this type can't be sent.
@@ -37,7 +38,7 @@ def to_plain(value: object) -> object:
         return list(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, (Decimal, uuid.UUID)):
+    if isinstance(value, (Decimal, uuid.UUID, UserString)):
         return str(value)
     if isinstance(value, Enum):
         return value.value
@@ -52,6 +53,6 @@ def to_plain(value: object) -> object:
         return msgspec.to_builtins(value, builtin_types=_KEPT_TYPES, enc_hook=to_plain)
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, (Set, Sequence)) and not isinstance(value, str):
+    if isinstance(value, (Set, Sequence)):
         return list(value)
     raise SerializeError(f"values of type {type_name(value)} can't be sent")

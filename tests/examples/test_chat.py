@@ -212,6 +212,7 @@ def test_an_unusable_name_is_refused_with_the_reason(demo: Demo, name: str, reas
 
 def test_a_taken_name_is_refused_with_the_reason(visit: Visit, demo: Demo) -> None:
     ann = visit("Ann")
+    ann.hears("welcome")  # from then on her name is known to be in use
     assert refusal(demo, ann.name.upper()) == [{"message": f"Someone here is already called {ann.name.upper()}."}]
 
 

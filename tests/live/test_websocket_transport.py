@@ -68,7 +68,7 @@ def test_a_ping_frame_is_answered(engine: Endpoint) -> None:
         assert socket.receive() == "4hello"
 
 
-@pytest.mark.parametrize("message", ["abc", "x", "9", "", "0{}", "4hello\ud800"])
+@pytest.mark.parametrize("message", ["abc", "x", "9", "", "0{}"])
 def test_an_invalid_packet_closes_the_connection(engine: Endpoint, message: str) -> None:
     with engine.open_websocket_session() as socket:
         socket.send(message)

@@ -75,9 +75,9 @@ def test_refused(body: bytes) -> None:
 
 def test_decode_takes_linear_work() -> None:
     start = time.process_time()
-    assert len(decode_payload(b"4\x1e" * 200_000)) == 200_000
+    assert len(decode_payload(b"4hello you\x1e" * 200_000)) == 200_000
     # A guard only: quadratic work would take much longer.
-    assert time.process_time() - start < 15
+    assert time.process_time() - start < 10
 
 
 @CI

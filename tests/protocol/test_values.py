@@ -75,6 +75,7 @@ class Model:
         (Day(2020, 1, 2), "2020-01-02"),
         (time(1, 2, tzinfo=timezone.utc), "01:02:00+00:00"),
         (Token(int=TOKEN.int), str(TOKEN)),
+        (collections.UserString("a"), "a"),
         ({1}, [1]),
         (frozenset({"a"}), ["a"]),
         ({"a": 1}.keys(), ["a"]),

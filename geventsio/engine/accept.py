@@ -1,0 +1,85 @@
+"""From a websocket's opening handshake to a connection."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from geventsio.engine.outbox import Bounds
+from geventsio.engine.requests import check_handshake, upgrade_headers
+from geventsio.engine.responses import ErrorCode, RequestError
+from geventsio.engine.runtime import Runtime
+from geventsio.engine.takeover import StartResponse, TakenSocket, can_take_over, take_over
+from geventsio.engine.timeouts import Timeouts
+from geventsio.engine.websocket import WebSocketConnection
+from geventsio.types import DisconnectReason
+
+__all__ = ["Accepted", "Acceptor"]
+
+Environ = dict[str, Any]
+
+
+class _Nobody:
+    """Receives until the connection's owner has set its own receiver."""
+
+    def receive(self, message: str | bytes) -> None:
+        pass
+
+    def connection_lost(self, reason: DisconnectReason) -> None:
+        pass
+
+
+class Accepted(NamedTuple):
+    """A new connection that does not read yet."""
+
+    connection: WebSocketConnection
+    taken: TakenSocket
+
+    def serve(self) -> None:
+        """Begin to read. Waits for the connection's end where the server's greenlet must not go on; may switch."""
+        self.connection.start(self.taken.already_read)
+        if self.taken.is_borrowed:
+            self.connection.wait()
+
+
+class Acceptor:
+    """Answers handshakes and makes connections.
+
+    Args:
+        runtime: the hub's.
+        bounds: how much may wait to be sent on each connection.
+        max_message_size: bytes of one message.
+        close_timeout: seconds that a close handshake may take.
+    """
+
+    def __init__(self, runtime: Runtime, bounds: Bounds, max_message_size: int, close_timeout: float) -> None:
+        self._runtime = runtime
+        self._bounds = bounds
+        self._max_message_size = max_message_size
+        self._closing: Timeouts[WebSocketConnection] = Timeouts(runtime.loop, close_timeout, WebSocketConnection.abort)
+
+    def accept(self, environ: Environ, start_response: StartResponse) -> Accepted:
+        """Answer a handshake. May switch greenlets.
+
+        The caller sets the connection's receiver and calls `serve`.
+
+        Raises:
+            RequestError: the request is no handshake, or this server gives no access to its sockets.
+        """
+        check_handshake(environ)
+        if not can_take_over(environ):
+            raise RequestError(ErrorCode.BAD_REQUEST, "this WSGI server gives no access to its sockets")
+        return self._take(environ, start_response)
+
+    def refuse_upgraded(self, environ: Environ, start_response: StartResponse, code: int, reason: str) -> None:
+        """Refuse a websocket whose 101 the server has sent already: nothing is left but a close code."""
+        if can_take_over(environ):
+            accepted = self._take(environ, start_response)
+            accepted.connection.close(code, reason)
+            accepted.serve()
+
+    def _take(self, environ: Environ, start_response: StartResponse) -> Accepted:
+        taken = take_over(environ, start_response, upgrade_headers(environ))
+        connection = WebSocketConnection(
+            self._runtime, taken.sock, _Nobody(), self._bounds, self._max_message_size, self._closing
+        )
+        return Accepted(connection, taken)
