@@ -5,13 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
 from geventsio.errors import ExtractError
 
-__all__ = ["AUTH", "BINARY_TYPES", "Call", "Data", "Extractor", "Kind", "data_extractor", "value_extractor"]
+__all__ = [
+    "BINARY_TYPES",
+    "Call",
+    "Data",
+    "Extractor",
+    "annotation_extractor",
+    "data_extractor",
+    "is_data",
+    "rest_extractor",
+    "value_extractor",
+]
 
 T = TypeVar("T")
 
@@ -21,9 +31,6 @@ BINARY_TYPES = (bytes, bytearray, memoryview)
 
 class DataMarker:
     """Marks `Data[T]` in an annotation."""
-
-    def __repr__(self) -> str:
-        return "Data"
 
 
 #: `Data[T]`: the event's first argument, or all of them if T is a tuple type; in connect handlers and middlewares
@@ -56,16 +63,6 @@ class Call:
 
 
 Extractor = Callable[[Call], Any]
-
-
-class Kind(NamedTuple):
-    """A kind of handler, and how many arguments its calls have; None for any number."""
-
-    name: str
-    arguments: int | None
-
-
-AUTH = "the auth payload"
 
 
 def value_extractor(index: int, name: str, annotation: Any, default: Any) -> Extractor:
@@ -141,6 +138,11 @@ def _convert(convert: Callable[[Any], Any], value: Any, name: str) -> Any:
         raise ExtractError(f"parameter {name!r}: {error}") from None
 
 
+def is_data(annotation: Any) -> bool:
+    """Whether an annotation is `Data[T]`."""
+    return any(isinstance(marker, DataMarker) for marker in getattr(annotation, "__metadata__", ()))
+
+
 def annotation_extractor(annotation: Any, name: str, injectable: dict[type, str]) -> Extractor | None:
     """Return the extractor that an annotation names; None if the parameter is a plain one.
 
@@ -150,9 +152,6 @@ def annotation_extractor(annotation: Any, name: str, injectable: dict[type, str]
         injectable: classes that are taken from an attribute of the call (a dotted path), in this kind of handler.
     """
     if get_origin(annotation) is Annotated:
-        inner, *markers = get_args(annotation)
-        if any(isinstance(marker, DataMarker) for marker in markers):
-            return data_extractor(name, inner)
-        return None
+        return data_extractor(name, get_args(annotation)[0]) if is_data(annotation) else None
     path = injectable.get(annotation) if isinstance(annotation, type) else None
     return None if path is None else attrgetter(path)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
-from types import CodeType, FrameType
-from typing import Any, TypeVar
+from types import CodeType, FunctionType
+from typing import Any
 
 from geventsio.errors import HandlerSignatureError
-from geventsio.extract import Call, Extractor, annotation_extractor, rest_extractor, value_extractor
+from geventsio.extract import Call, Extractor, annotation_extractor, is_data, rest_extractor, value_extractor
+from geventsio.scope import Scope
 
 __all__ = ["Handler", "HandlerKind"]
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+#: The index of an argument that no call has.
+NOWHERE = 2**31
 
 #: Plans of handlers that are registered again and again, such as those inside of a connect handler.
 MAX_CACHED_PLANS = 1024
@@ -29,6 +28,7 @@ class HandlerKind:
         arguments: what its plain parameters are taken from, one each; None for any number of arguments.
         injectable: classes and the attribute of `Call` that each is taken from.
         refused: classes that other kinds know, with the reason why this one can't have them.
+        has_data: whether `Data[T]` is allowed.
     """
 
     def __init__(
@@ -37,12 +37,14 @@ class HandlerKind:
         arguments: tuple[str, ...] | None,
         injectable: Mapping[type[Any], str],
         refused: Mapping[type[Any], str],
+        has_data: bool = True,
     ) -> None:
         self.name = name
         self.arguments = arguments
         self.injectable = dict(injectable)
         self.refused = dict(refused)
-        self._plans: dict[CodeType, tuple[Any, Plan]] = {}
+        self.has_data = has_data
+        self._plans: dict[CodeType, tuple[dict[str, Any], Plan]] = {}
 
     def plan(self, function: Callable[..., Any]) -> Plan:
         """Return the plan for a function.
@@ -50,19 +52,16 @@ class HandlerKind:
         Raises:
             HandlerSignatureError: it can't be called with what this kind of handler has.
         """
-        if not callable(function):
-            raise HandlerSignatureError(f"{function!r} is no function: it can't be an {self.name}")
-        code = getattr(function, "__code__", None)
-        if code is None:
+        if not _has_reusable_signature(function):
             return _make_plan(self, function)[0]
-        # Handlers made by one piece of code may still differ in their annotations and defaults.
-        signature = (function.__annotations__, function.__defaults__, function.__kwdefaults__)
-        cached = self._plans.get(code)
-        if cached is not None and cached[0] == signature:
+        # Functions made by one piece of code may still differ in their annotations.
+        annotations = function.__annotations__
+        cached = self._plans.get(function.__code__)
+        if cached is not None and cached[0] == annotations:
             return cached[1]
-        plan, is_reusable = _make_plan(self, function)
-        if is_reusable and len(self._plans) < MAX_CACHED_PLANS:
-            self._plans[code] = (signature, plan)
+        plan, used_local_names = _make_plan(self, function)
+        if not used_local_names and len(self._plans) < MAX_CACHED_PLANS:
+            self._plans[function.__code__] = (annotations, plan)
         return plan
 
 
@@ -113,43 +112,70 @@ class Handler:
         return self.function(*args, **keywords)
 
 
+def _has_reusable_signature(function: Any) -> bool:
+    """Whether the code and the annotations of a function are all that its plan depends on.
+
+    Defaults are values of one function, a bound method lacks its first parameter, and decorators may show
+    another function's signature.
+    """
+    return (
+        type(function) is FunctionType
+        and function.__defaults__ is None
+        and function.__kwdefaults__ is None
+        and not function.__dict__
+    )
+
+
 def _make_plan(kind: HandlerKind, function: Callable[..., Any]) -> tuple[Plan, bool]:
-    """Return the plan, and whether it holds for every function of the same code."""
-    namespace = _Names(function)
+    """Return the plan, and whether it depends on more than the module that the function stands in."""
+    scope = Scope(function)
+    used: int | None = 0  # arguments that earlier parameters take; None when none is left
     positional: list[Extractor] = []
     keywords: dict[str, Extractor] = {}
     rest = None
-    used = 0
-    parameters = list(inspect.signature(function).parameters.values())
-    reads_data = False
-    for parameter in parameters:
-        where = f"parameter {parameter.name!r} of the {kind.name} {_name(function)}"
+    for parameter in _parameters(kind, function, scope):
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            rest = rest_extractor(used)
+            rest, used = rest_extractor(used or 0), None
             continue
-        annotation = namespace.resolve(parameter.annotation, where)
+        where = f"parameter {parameter.name!r} of the {kind.name} {_name(function)}"
+        annotation = scope.resolve(parameter.annotation, where)
         extractor = _injected(kind, annotation, parameter.name, where)
         if extractor is None:
             extractor = _plain(kind, used, annotation, parameter, where)
-            used += 1
-        elif not reads_data and _reads_data(annotation):
+            used = None if used is None else used + 1
+        elif is_data(annotation) and used is not None:
             # Data[T] is the first argument; plain parameters go on behind it.
-            reads_data = True
             used = max(used, 1)
-        if parameter.kind in _POSITIONAL:
-            positional.append(extractor)
-        else:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             keywords[parameter.name] = extractor
-    return Plan(tuple(positional), rest, keywords), not namespace.used_local_names
+        else:
+            positional.append(extractor)
+    return Plan(tuple(positional), rest, keywords), scope.used_local_names
+
+
+def _parameters(kind: HandlerKind, function: Callable[..., Any], scope: Scope) -> list[inspect.Parameter]:
+    if not callable(function):
+        raise HandlerSignatureError(f"{function!r} is not callable: it can't be a {kind.name}")
+    if scope.is_asynchronous:
+        raise HandlerSignatureError(
+            f"the {kind.name} {_name(function)} is async or a generator: handlers are plain functions, "
+            "which may block, for gevent switches greenlets by itself"
+        )
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):
+        raise HandlerSignatureError(
+            f"the {kind.name} {_name(function)} has no signature that can be read: wrap it in a function"
+        ) from None
 
 
 def _injected(kind: HandlerKind, annotation: Any, name: str, where: str) -> Extractor | None:
     reason = kind.refused.get(annotation) if isinstance(annotation, type) else None
     if reason is not None:
         raise HandlerSignatureError(f"{where}: {annotation.__name__} is not allowed here, {reason}")
-    if _reads_data(annotation) and kind.arguments == ():
+    if not kind.has_data and is_data(annotation):
         raise HandlerSignatureError(f"{where}: Data is not allowed here, there is no data")
     try:
         return annotation_extractor(annotation, name, kind.injectable)
@@ -157,80 +183,24 @@ def _injected(kind: HandlerKind, annotation: Any, name: str, where: str) -> Extr
         raise HandlerSignatureError(f"{where}: {error}. {_allowed(kind)}") from None
 
 
-def _plain(kind: HandlerKind, index: int, annotation: Any, parameter: inspect.Parameter, where: str) -> Extractor:
-    has_default = parameter.default is not inspect.Parameter.empty
-    if kind.arguments is not None and index >= len(kind.arguments) and not has_default:
-        taken = " and ".join(kind.arguments) or "nothing"
-        raise HandlerSignatureError(
-            f"{where}: there is nothing to take it from, a {kind.name} has {taken}. {_allowed(kind)}"
-        )
+def _plain(
+    kind: HandlerKind, index: int | None, annotation: Any, parameter: inspect.Parameter, where: str
+) -> Extractor:
+    is_beyond = index is None or (kind.arguments is not None and index >= len(kind.arguments))
+    if is_beyond and parameter.default is inspect.Parameter.empty:
+        taken = "*args takes them all" if index is None else f"a {kind.name} has {' and '.join(kind.arguments or ())}"
+        raise HandlerSignatureError(f"{where}: no argument is left for it, {taken}. {_allowed(kind)}")
     try:
-        return value_extractor(index, parameter.name, annotation, parameter.default)
+        return value_extractor(NOWHERE if index is None else index, parameter.name, annotation, parameter.default)
     except TypeError as error:
         raise HandlerSignatureError(f"{where}: {error}. {_allowed(kind)}") from None
 
 
-def _reads_data(annotation: Any) -> bool:
-    return "Data" in {repr(marker) for marker in getattr(annotation, "__metadata__", ())}
-
-
 def _allowed(kind: HandlerKind) -> str:
     names = ", ".join(sorted(cls.__name__ for cls in kind.injectable))
-    return f"Annotate it with one of {names}, Data[...], or a type to validate to"
+    data = "Data[...], " if kind.has_data else ""
+    return f"Annotate it with one of {names}, {data}or a type to validate to"
 
 
 def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", repr(function))
-
-
-class _Names:
-    """Resolves annotations that are strings, in the scope of the function that they stand on."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        plain = inspect.unwrap(function)
-        plain = getattr(plain, "__func__", plain)
-        self._globals: dict[str, Any] = getattr(plain, "__globals__", {})
-        self._closure = _closure(plain)
-        self._frame = _users_frame()
-        self.used_local_names = False
-
-    def resolve(self, annotation: Any, where: str) -> Any:
-        """Return what an annotation stands for.
-
-        Raises:
-            HandlerSignatureError: it names something that does not exist when the handler is registered.
-        """
-        if not isinstance(annotation, str):
-            return annotation
-        try:
-            return eval(annotation, self._globals, dict(self._closure))
-        except Exception:
-            self.used_local_names = True
-        try:
-            local_names = {} if self._frame is None else self._frame.f_locals
-            return eval(annotation, self._globals, {**local_names, **self._closure})
-        except Exception as error:
-            raise HandlerSignatureError(
-                f"{where}: the annotation {annotation!r} can't be resolved ({error}); "
-                "import what it names at run time, not only for type checkers"
-            ) from None
-
-
-def _closure(function: Any) -> dict[str, Any]:
-    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
-    cells = getattr(function, "__closure__", None) or ()
-    values = {}
-    for name, cell in zip(names, cells, strict=False):
-        try:
-            values[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    return values
-
-
-def _users_frame() -> FrameType | None:
-    """The frame outside of this package that registers the handler: local classes live there."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "geventsio":
-        frame = frame.f_back
-    return frame

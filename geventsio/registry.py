@@ -42,7 +42,7 @@ class HandlerKinds:
         self.connect = HandlerKind("connect handler", ("the auth payload",), injectable, {**no_reason, **no_ack})
         self.middleware = HandlerKind("middleware", ("the auth payload",), injectable, {**no_reason, **no_ack})
         self.disconnect = HandlerKind(
-            "disconnect handler", ("the reason",), {**injectable, DisconnectReason: "reason"}, no_ack
+            "disconnect handler", ("the reason",), {**injectable, DisconnectReason: "reason"}, no_ack, has_data=False
         )
 
 

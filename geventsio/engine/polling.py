@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
@@ -12,6 +13,7 @@ from gevent.hub import Waiter
 from geventsio.engine.outbox import PollingOutbox
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.takeover import find_socket, no_delay
+from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
 from geventsio.protocol.eio_packet import NOOP
 from geventsio.protocol.eio_payload import decode_payload
@@ -131,11 +133,16 @@ class PollingTransport:
             if body is None:
                 session.drop(DisconnectReason.PAYLOAD_TOO_LARGE)
                 raise RequestError(ErrorCode.PAYLOAD_TOO_LARGE)
+            end = monotonic() + SLICE
             for packet in decode_payload(body):
                 if not session.is_open:
                     break
                 session.receive_packet(packet)
-                self._await_resume()
+                if session.is_paused:
+                    self._await_resume()
+                if monotonic() > end:
+                    session.server.runtime.backlog.wait()
+                    end = monotonic() + SLICE
         except ProtocolError:
             session.drop(DisconnectReason.PARSE_ERROR)
             raise RequestError(ErrorCode.BAD_REQUEST) from None
@@ -191,12 +198,10 @@ class PollingTransport:
 
     def _await_resume(self) -> None:
         session = self._session
-        while session.is_paused and session.is_open:
-            self._resumed = Event()
-            resumed = self._resumed.wait(session.server.options.ping_interval)
-            self._resumed = None
-            if not resumed:  # the client's request must not hang: go on, up to the queue's hard limit
-                return
+        self._resumed = Event()
+        # The client's request must not hang for ever: then the rest follows, up to the hard limit of the queue.
+        self._resumed.wait(session.server.options.ping_interval)
+        self._resumed = None
 
 
 def _read_body(environ: dict[str, Any], limit: int) -> bytes | None:

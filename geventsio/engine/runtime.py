@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent import monkey
+from gevent.hub import Waiter
 
 from geventsio.engine.workers import WorkerPool
 
@@ -98,6 +99,12 @@ class Backlog:
         self._waiting.append(callback)
         if self._timer is None:
             self._arm()
+
+    def wait(self) -> None:
+        """Let others have their turn, in a greenlet that has worked for a while. Switches greenlets."""
+        waiter: Waiter[None] = Waiter()
+        self.add(lambda: waiter.switch(None))
+        waiter.get()
 
     def _arm(self) -> None:
         self._timer = self._loop.timer(0)

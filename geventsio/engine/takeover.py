@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import _socket
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -36,46 +35,6 @@ class TakenSocket(NamedTuple):
     sock: RawSocket
     already_read: bytes
     is_borrowed: bool
-
-
-class _TLSSocket:
-    """A gevent `SSLSocket` that behaves like a plain non-blocking socket."""
-
-    __slots__ = ("_sock",)
-
-    def __init__(self, sock: Any) -> None:
-        self._sock = sock
-        sock.setblocking(False)
-
-    def fileno(self) -> int:
-        return int(self._sock.fileno())
-
-    def recv(self, size: int) -> bytes:
-        try:
-            data: bytes = self._sock.recv(size)
-            # What has been decrypted already makes no descriptor readable: take it along. At most one TLS record.
-            pending = self._sock.pending()
-            return data + self._sock.recv(pending) if pending else data
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise BlockingIOError from None
-
-    def send(self, data: bytes | memoryview) -> int:
-        return int(self._sock.send(data))  # 0 when it would block
-
-    def shutdown(self, how: int) -> None:
-        try:
-            self._sock.unwrap()  # sends close_notify
-        except (OSError, ValueError):
-            pass
-        self._sock.shutdown(how)
-
-    def close(self) -> None:
-        # The server's file objects still hold the descriptor open.
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._sock.close()
 
 
 class _Ended:
@@ -126,8 +85,8 @@ def take_over(environ: Environ, start_response: StartResponse, headers: Headers)
         # Or gevent-websocket sends a close frame when the app returns, on a descriptor that may be another's by then.
         environ["wsgi.websocket"].closed = True
     no_delay(sock)
-    is_borrowed = isinstance(sock, ssl.SSLSocket)
-    raw = _TLSSocket(sock) if is_borrowed else _detach(sock)
+    is_borrowed = hasattr(sock, "unwrap")
+    raw = _borrow(sock) if is_borrowed else _detach(sock)
     if environ.get("gunicorn.socket") is sock:
         return TakenSocket(raw, _end_gunicorn(environ), is_borrowed)
     return TakenSocket(raw, _drain_reader(reader), is_borrowed)
@@ -150,6 +109,13 @@ def _detach(sock: Any) -> RawSocket:
     raw = _socket.socket(family, kind, proto, fileno=sock.detach())
     raw.setblocking(False)
     return raw
+
+
+def _borrow(sock: Any) -> RawSocket:
+    # Imported here: who imports geventsio before patching should not find `ssl` imported too early.
+    from geventsio.engine.tls import TLSSocket
+
+    return TLSSocket(sock)
 
 
 def _pywsgi_reader(environ: Environ) -> Any:

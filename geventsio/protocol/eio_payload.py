@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from geventsio.errors import ProtocolError
 from geventsio.protocol.eio_packet import Packet, decode_packet
@@ -13,8 +14,10 @@ __all__ = ["SEPARATOR", "decode_payload", "take_payload"]
 SEPARATOR = b"\x1e"
 
 
-def decode_payload(body: bytes) -> list[Packet]:
-    """Return the packets of a POST's body; one separator at its end is ignored.
+def decode_payload(body: bytes) -> Iterator[Packet]:
+    """Yield the packets of a POST's body; one separator at its end is ignored.
+
+    Lazily: a megabyte may hold a hundred thousand packets, and others want their turn in between.
 
     Raises:
         ProtocolError: it is empty or not UTF-8, or one of its packets is broken.
@@ -28,7 +31,8 @@ def decode_payload(body: bytes) -> list[Packet]:
     parts = text.split("\x1e")
     if not parts[-1]:
         parts.pop()
-    return [decode_packet(part) for part in parts]
+    for part in parts:
+        yield decode_packet(part)
 
 
 def take_payload(queue: deque[PacketGroup], max_payload: int) -> bytes:

@@ -29,7 +29,7 @@ def groups() -> deque[PacketGroup]:
 
 
 def test_decode() -> None:
-    assert decode_payload(GOLDEN) == [
+    assert list(decode_payload(GOLDEN)) == [
         Packet(MESSAGE, "hello€"),
         Packet(MESSAGE, b"\x01\x02\x03\x04"),
         Packet(MESSAGE, "hello€"),
@@ -46,7 +46,7 @@ def test_decode() -> None:
     ],
 )
 def test_decode_more(body: bytes, packets: list[Packet]) -> None:
-    assert decode_payload(body) == packets
+    assert list(decode_payload(body)) == packets
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_decode_more(body: bytes, packets: list[Packet]) -> None:
 )
 def test_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError):
-        decode_payload(body)
+        list(decode_payload(body))
 
 
 def test_decode_takes_linear_work() -> None:
     start = time.process_time()
-    assert len(decode_payload(b"4hello you\x1e" * 200_000)) == 200_000
+    assert sum(1 for _ in decode_payload(b"4hello you\x1e" * 200_000)) == 200_000
     # A guard only: quadratic work would take much longer.
     assert time.process_time() - start < 10
 
@@ -90,14 +90,14 @@ def test_round_trip(messages: list[str | bytes]) -> None:
     )
     body = take_payload(queue, 1_000_000)
     assert not queue
-    assert decode_payload(body) == [Packet(MESSAGE, message) for message in messages]
+    assert list(decode_payload(body)) == [Packet(MESSAGE, message) for message in messages]
 
 
 @CI
 @given(st.one_of(st.binary(), st.text("01234567b=AQ\x1eé").map(str.encode)))
 def test_only_protocol_errors(body: bytes) -> None:
     try:
-        packets = decode_payload(body)
+        packets = list(decode_payload(body))
     except ProtocolError:
         return
     assert len(packets) == body.count(SEPARATOR) + (not body.endswith(SEPARATOR))

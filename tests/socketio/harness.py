@@ -1,0 +1,108 @@
+"""A server in this process and hub, with the peers that talk to it."""
+
+from __future__ import annotations
+
+__all__ = ["Log", "Site", "wait_until"]
+
+import logging
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import gevent
+from gevent.pywsgi import WSGIServer
+
+from geventsio import SocketIO
+from tests.socketio.peer import Peer, PollingPeer, WebSocketPeer
+
+T = TypeVar("T")
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def wait_until(condition: Callable[[], T]) -> T:
+    """Let others run until the condition is true, and return its value; the test's deadline bounds it."""
+    while not (value := condition()):
+        gevent.sleep(0.001)
+    return value
+
+
+class Site:
+    """A Socket.IO server behind a real pywsgi on a free port.
+
+    Args:
+        io: the server.
+        app: the WSGI app that holds it; None takes its service.
+    """
+
+    def __init__(self, io: SocketIO, app: WSGIApp | None = None) -> None:
+        self.io = io
+        self._peers: list[Peer] = []
+        self._server = WSGIServer(("127.0.0.1", 0), io.service() if app is None else app, log=None)
+        self._server.start()
+        self.address: tuple[str, int] = ("127.0.0.1", self._server.server_port)
+
+    def websocket(self) -> WebSocketPeer:
+        """A new client over a websocket, in no namespace yet."""
+        return self._keep(WebSocketPeer(self.address))
+
+    def polling(self) -> PollingPeer:
+        """A new client over long-polling, in no namespace yet."""
+        return self._keep(PollingPeer(self.address))
+
+    def peer(self, transport: str) -> Peer:
+        """A new client over the transport of this name."""
+        return self.polling() if transport == "polling" else self.websocket()
+
+    def connect(self, namespace: str = "/", auth: object = None) -> WebSocketPeer:
+        """A new client that is connected to a namespace."""
+        peer = self.websocket()
+        peer.connect(namespace, auth)
+        return peer
+
+    def close(self) -> None:
+        """Send all clients away; fail if something of them remains."""
+        for peer in self._peers:
+            peer.close()
+        wait_until(lambda: not self.io.engine.sessions)
+        assert self.io.close(timeout=10), "a disconnect handler has not returned"
+        self._server.stop(timeout=1)
+        assert [namespace for namespace in self.io.nsps() if namespace.sockets] == []
+
+    def __enter__(self) -> Site:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._server.stop(timeout=1)
+
+    def _keep(self, peer: T) -> T:
+        assert isinstance(peer, Peer)
+        self._peers.append(peer)
+        return peer
+
+
+class Log(logging.Handler):
+    """What the library logs, from WARNING on."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def take(self) -> list[logging.LogRecord]:
+        """Return the records so far, and forget them."""
+        records, self.records = self.records, []
+        return records
+
+    def take_one(self) -> logging.LogRecord:
+        """Wait for a record, which must be the only one, and forget it."""
+        wait_until(lambda: self.records)
+        (record,) = self.take()
+        return record
