@@ -64,10 +64,11 @@ class Client:
         self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
 
     def accepted(self, socket: Socket) -> None:
-        """Tell the client that it is connected to a namespace."""
+        """Tell the client that it is connected to a namespace, in a segment of its own."""
         self._io.connecting.cancel(self)
         path = socket.namespace.path
         self.session.send_group(self._io.parser.encode_connect(path, {"sid": socket.id}))
+        self.session.hold_output()
 
     def refused(self, socket: Socket, message: str, data: object) -> None:
         """Tell the client that it is not."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import gevent
 from greenlet import GreenletExit
 
 from geventsio.ack import AckSender
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["run_callback", "run_connect", "run_disconnect", "run_event"]
 
 logger = logging.getLogger("geventsio")
-
-#: Seconds between the CONNECT packet and the connect handler, whose emits would else arrive in the same segment.
-#: Programs that await one websocket message after another, the official protocol suites among them, lose the second
-#: of two that arrive at once: of their 32 tests 27 to 32 pass without it, and 32 with it (quiet machine).
-CONNECT_GAP = 0.002
 
 
 def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
@@ -51,7 +45,6 @@ def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
 
 def _run_connect_handler(socket: Socket, run: Callable[[], object]) -> None:
     try:
-        gevent.sleep(CONNECT_GAP)
         run()
     except ConnectRefused:
         # Too late for CONNECT_ERROR: the client has been told that it is connected.

@@ -108,7 +108,7 @@ def _find_bundles() -> Path:
     return here / "node_modules" / "socket.io-client" / "dist"
 
 
-class _Server(WSGIServer):  # type: ignore[misc]
+class _Server(WSGIServer):
     """pywsgi without Nagle's algorithm: it sends an answer's head and body apart, and would wait for the ACK."""
 
     def handle(self, sock: Any, address: Any) -> None:

@@ -7,7 +7,7 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import GenericAlias, ModuleType
 
 import pytest
 
@@ -99,7 +99,8 @@ def _exported(module: ModuleType) -> Iterator[tuple[str, object]]:
 
 
 def _is_api(value: object) -> bool:
-    return inspect.isclass(value) or inspect.isroutine(value)
+    # Python 3.10 takes an alias such as list[int] for a class.
+    return inspect.isroutine(value) or (inspect.isclass(value) and not isinstance(value, GenericAlias))
 
 
 def _import(name: str) -> ModuleType:

@@ -36,16 +36,20 @@ class LocalSocket(Protocol):
     @property
     def id(self) -> str:
         """The socket's public id."""
+        ...
 
     @property
     def connected(self) -> bool:
         """Whether it can be sent to; false before it is accepted and once it is being closed."""
+        ...
 
     def send_group(self, group: PacketGroup) -> bool:
         """Send encoded packets; False if they can't be. Never switches greenlets."""
+        ...
 
     def disconnect(self, close: bool = False) -> None:
         """Disconnect it from the namespace, or close its whole connection. Never switches greenlets."""
+        ...
 
 
 class Adapter(ABC):

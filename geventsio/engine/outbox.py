@@ -47,9 +47,11 @@ class Outbox(Protocol):
 
     def send(self, group: PacketGroup) -> bool:
         """Send a group, or keep it until it can be sent; False if too much is waiting already."""
+        ...
 
     def waiting(self) -> int:
         """How many packets wait."""
+        ...
 
 
 class PollingOutbox:
@@ -150,19 +152,30 @@ class WebSocketOutbox:
         self._bytes += len(frames)
         return True
 
+    def hold(self) -> None:
+        """Keep what is written next for a moment, so that it arrives apart from what has gone out.
+
+        Programs that await one message and then the next lose the second of two that they read at once; the
+        official protocol suites do so behind the CONNECT packet.
+        """
+        if self._frames is None and self._failed is not None:
+            self._frames = deque()
+            self._runtime.held.start(self)
+
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
-        while self._frames is not None and self._failed is not None:
+        while self._frames:
             batch = self._next_batch(self._frames)
             sent = self._try_send(batch)
             self._bytes -= sent
+            if self._failed is None:
+                return
             if sent < len(batch):
-                if self._failed is not None:
+                if self._frames is not None:
                     self._frames.appendleft(memoryview(batch)[sent:])
                     self._await_writable()
                 return
-            if not self._frames:
-                self._frames = None
+        self._frames = None
         self._settle()
 
     def close(self) -> None:

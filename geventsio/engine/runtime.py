@@ -11,6 +11,7 @@ import gevent
 from gevent import monkey
 from gevent.hub import Waiter
 
+from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ __all__ = ["Backlog", "Runtime", "Ticker"]
 
 #: Seconds of each turn of the loop that may go to work left over by earlier callbacks.
 BACKLOG_SLICE = 0.004
+
+#: Seconds after which a client on the same machine has read what was sent before.
+HOLD = 0.002
 
 _thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 
@@ -37,6 +41,10 @@ class Runtime:
         self.ticker = Ticker(self.loop)
         self.backlog = Backlog(self.loop)
         self.workers = WorkerPool(self)
+        #: Outboxes that keep back what follows a packet that shall arrive alone.
+        self.held: Timeouts[WebSocketOutbox] = Timeouts(
+            self.loop, HOLD, lambda outbox: outbox.flush(), excuses_lag=False
+        )
 
     def is_foreign_thread(self) -> bool:
         """Whether the calling OS thread is not the one whose hub serves the clients."""

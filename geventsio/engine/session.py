@@ -147,6 +147,11 @@ class Session:
             self.server.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
         return False
 
+    def hold_output(self) -> None:
+        """Let what is sent next travel apart from what has been sent; see `WebSocketOutbox.hold`."""
+        if self._connection is not None:
+            self._connection.outbox.hold()
+
     def raise_unsent(self) -> None:
         """Raise what explains that `send_group` returned False."""
         if self._overflowing:

@@ -19,20 +19,22 @@ class Timeouts(Generic[T]):
     """Items whose time is up `seconds` after they were added, in that order.
 
     Adding and removing cost one operation on a dict. When the hub was blocked, every deadline moves
-    on by as much.
+    on by as much, for clients had no chance to be heard.
 
     Args:
         loop: the hub's loop.
         seconds: from `start` to the deadline.
         expired: called in the hub with each item whose time is up; must not switch greenlets.
+        excuses_lag: see above.
     """
 
-    __slots__ = ("_armed_for", "_deadlines", "_expired", "_firing", "_loop", "_timer", "due", "seconds")
+    __slots__ = ("_armed_for", "_deadlines", "_excuses_lag", "_expired", "_firing", "_loop", "_timer", "due", "seconds")
 
-    def __init__(self, loop: Any, seconds: float, expired: Callable[[T], object]) -> None:
+    def __init__(self, loop: Any, seconds: float, expired: Callable[[T], object], excuses_lag: bool = True) -> None:
         self._loop = loop
         self.seconds = seconds
         self._expired = expired
+        self._excuses_lag = excuses_lag
         self._deadlines: dict[T, float] = {}
         self._timer: Any = None
         self._armed_for = 0.0
@@ -80,7 +82,7 @@ class Timeouts(Generic[T]):
         self._disarm()
         now = monotonic()
         lag = now - self._armed_for
-        if lag > LAG_TOLERANCE:
+        if self._excuses_lag and lag > LAG_TOLERANCE:
             self._extend(lag)
         self._firing = True
         try:

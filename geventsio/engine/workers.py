@@ -37,7 +37,7 @@ Job = Callable[..., object]
 Link = Callable[[greenlet], object]
 
 
-class Worker(greenlet):  # type: ignore[misc]
+class Worker(greenlet):
     """A greenlet that runs one job after another.
 
     It stands in for `gevent.Greenlet` where other code looks at the current greenlet:
@@ -51,7 +51,7 @@ class Worker(greenlet):  # type: ignore[misc]
     __slots__ = ("_links", "_pool", "args", "idle", "job", "queue")
 
     def __init__(self, pool: WorkerPool) -> None:
-        super().__init__(parent=pool.hub)
+        super().__init__(self._work, pool.hub)
         self._pool = pool
         self._links: list[Link] = []
         self.idle = True
@@ -77,7 +77,7 @@ class Worker(greenlet):  # type: ignore[misc]
         if self.idle and self.job is not None:
             self.switch()
 
-    def run(self) -> None:
+    def _work(self) -> None:
         pool = self._pool
         while True:
             job, args, queue = self.job, self.args, self.queue

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
-from tests.engine.site import DEADLINE, Site
+from tests.engine.harness import DEADLINE, Site
 
 Serve = Callable[..., Site]
 

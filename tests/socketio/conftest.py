@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import gevent
 import pytest
 
 from geventsio import SocketIO
-from tests.socketio.harness import Log, Site, WSGIApp
+from tests.socketio.harness import Log, Serve, Site, WSGIApp
 
 #: Seconds after which a test that waits for something is given up; never a measure of speed.
 DEADLINE = 30.0
-
-Serve = Callable[..., Site]
 
 
 class Hung(BaseException):
@@ -48,9 +46,7 @@ def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
 
 
 @pytest.fixture
-def serve(
-    request: pytest.FixtureRequest, deadline: None, log: Log, stderr: None
-) -> Iterator[Callable[[SocketIO, WSGIApp | None], Site]]:
+def serve(deadline: None, log: Log, stderr: None) -> Iterator[Serve]:
     """Start servers; afterwards send their clients away and look for what remains."""
     sites: list[Site] = []
 

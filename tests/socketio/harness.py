@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Log", "Site", "wait_until"]
+__all__ = ["Log", "Serve", "Site", "WSGIApp", "wait_until"]
 
 import logging
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import gevent
 from gevent.pywsgi import WSGIServer
@@ -40,7 +39,9 @@ class Site:
         self._peers: list[Peer] = []
         self._server = WSGIServer(("127.0.0.1", 0), io.service() if app is None else app, log=None)
         self._server.start()
-        self.address: tuple[str, int] = ("127.0.0.1", self._server.server_port)
+        port = self._server.server_port
+        assert port is not None
+        self.address = ("127.0.0.1", port)
 
     def websocket(self) -> WebSocketPeer:
         """A new client over a websocket, in no namespace yet."""
@@ -69,21 +70,17 @@ class Site:
         self._server.stop(timeout=1)
         assert [namespace for namespace in self.io.nsps() if namespace.sockets] == []
 
-    def __enter__(self) -> Site:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self._server.stop(timeout=1)
-
     def _keep(self, peer: T) -> T:
         assert isinstance(peer, Peer)
         self._peers.append(peer)
         return peer
+
+
+class Serve(Protocol):
+    """Starts servers; the fixture of this name closes them when the test is over."""
+
+    def __call__(self, io: SocketIO, app: WSGIApp | None = None) -> Site:
+        """Start one; see `Site`."""
 
 
 class Log(logging.Handler):

@@ -1,0 +1,277 @@
+// Drives one socket.io-client against the server of `python -m tests.conformance.server socket`, and prints one line of
+// JSON: {check: null or what went wrong}.
+//
+//   node client_checks.mjs FOLDER_OF_THE_PACKAGE URL polling|websocket|upgrade
+
+import { createRequire } from "node:module";
+import { deepStrictEqual as same, ok } from "node:assert";
+
+const [folder, url, mode] = process.argv.slice(2);
+const { io } = createRequire(import.meta.url)(folder);
+
+const GUARD = 20_000; // milliseconds after which a check that waits for ever has failed
+const transports = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] }[mode];
+const finalTransport = mode === "polling" ? "polling" : "websocket";
+const checks = {};
+const opened = new Set();
+
+function open(namespace = "/", options = {}) {
+  const socket = io(url + namespace, { transports, forceNew: true, reconnectionDelay: 10, ...options });
+  opened.add(socket);
+  return socket;
+}
+
+// The arguments of the next `event`.
+function next(emitter, event) {
+  return new Promise((resolve) => emitter.once(event, (...args) => resolve(args)));
+}
+
+async function connect(namespace, options) {
+  const socket = open(namespace, options);
+  const auth = next(socket, "auth");
+  await next(socket, "connect");
+  await auth;
+  return socket;
+}
+
+async function upgraded(socket) {
+  const engine = socket.io.engine;
+  if (engine.transport.name !== finalTransport) await next(engine, "upgrade");
+  return engine.transport.name;
+}
+
+// Connected, and where the client upgrades, by way of a finished upgrade.
+async function settled(namespace, options) {
+  const socket = await connect(namespace, options);
+  same(await upgraded(socket), finalTransport);
+  return socket;
+}
+
+async function echo(socket, ...args) {
+  const answer = next(socket, "message-back");
+  socket.emit("message", ...args);
+  return answer;
+}
+
+function ask(socket, event, ...args) {
+  return new Promise((resolve) => socket.emit(event, ...args, (...answer) => resolve(answer)));
+}
+
+// Lets the server ask for an ack with `args`, answers it with `answer`; returns what the server asked and got.
+async function beAsked(socket, args, answer) {
+  const question = next(socket, "emit-with-ack");
+  socket.emit("emit-with-ack", ...args);
+  const asked = await question;
+  const result = next(socket, "emit-with-ack");
+  asked.pop()(...answer);
+  return { asked, got: await result };
+}
+
+const VALUES = [1, "2", { 3: [true] }, null, -1.5, [], {}, "", [[1, [2]], "x"], false];
+const UNICODE = ["€ 𝕊 日本語 é", "\u2028\u2029\u0000\u001e", { "ключ 🎉": "🎉🎉" }, "\"\\/"];
+const BINARY = () => [
+  { a: [Buffer.from([1, 2, 3]), { b: Buffer.from([255]) }], text: "x" },
+  Buffer.from([4, 5, 6]),
+  [Buffer.alloc(0), "y", [Buffer.from("€")]],
+];
+
+Object.assign(checks, {
+  async auth() {
+    const token = { token: "123", nested: { list: [1, "€"] } };
+    const socket = open("/", { auth: token });
+    const auth = next(socket, "auth");
+    await next(socket, "connect");
+    same(await auth, [token]);
+    ok(socket.connected);
+    same(typeof socket.id, "string");
+  },
+
+  async auth_from_a_function() {
+    const socket = open("/", { auth: (answer) => answer({ late: true }) });
+    same(await next(socket, "auth"), [{ late: true }]);
+  },
+
+  async no_auth() {
+    same(await next(open(), "auth"), [{}]);
+  },
+
+  async transport() {
+    const socket = await connect();
+    same(await upgraded(socket), finalTransport);
+    same(await echo(socket, "over", finalTransport), ["over", finalTransport]);
+  },
+
+  async socket_ids_differ() {
+    const [first, second] = await Promise.all([connect(), connect()]);
+    ok(first.id !== second.id);
+    ok(first.id !== first.io.engine.id);
+  },
+
+  async event() {
+    const socket = await settled();
+    same(await echo(socket, ...VALUES), VALUES);
+    same(await echo(socket), []);
+  },
+
+  async unicode() {
+    const socket = await settled();
+    same(await echo(socket, ...UNICODE), UNICODE);
+    same(await echo(socket, "\ud800"), ["\ud800"]);
+  },
+
+  async binary() {
+    const socket = await settled();
+    same(await echo(socket, ...BINARY()), BINARY());
+    same(await echo(socket, Uint8Array.from([7, 8])), [Buffer.from([7, 8])]);
+  },
+
+  async ack() {
+    const socket = await settled();
+    same(await ask(socket, "message-with-ack", ...VALUES), VALUES);
+    same(await ask(socket, "message-with-ack"), []);
+  },
+
+  async binary_ack() {
+    const socket = await settled();
+    same(await ask(socket, "message-with-ack", ...BINARY()), BINARY());
+  },
+
+  async asked_by_the_server() {
+    const socket = await settled();
+    same(await beAsked(socket, [1, "2"], ["got", { x: [null] }]), { asked: [1, "2"], got: ["got", { x: [null] }] });
+    same(await beAsked(socket, [], [7]), { asked: [], got: [7] });
+    same(await beAsked(socket, [], []), { asked: [], got: [] });
+  },
+
+  async asked_by_the_server_with_binary() {
+    const socket = await settled();
+    same(await beAsked(socket, BINARY(), [Buffer.from([9]), "x"]), { asked: BINARY(), got: [Buffer.from([9]), "x"] });
+  },
+
+  async custom_namespace() {
+    const custom = open("/custom", { auth: { token: "abc" } });
+    same(await next(custom, "auth"), [{ token: "abc" }]);
+    same(await echo(custom, "x", Buffer.from([1])), ["x", Buffer.from([1])]);
+    same(await ask(custom, "message-with-ack", 1, 2), [1, 2]);
+  },
+
+  async namespaces_share_a_connection() {
+    const main = await settled();
+    const custom = main.io.socket("/custom");
+    await next(custom, "auth");
+    ok(main.id !== custom.id);
+    const strayed = [];
+    custom.on("message-back", (...args) => strayed.push(args));
+    same(await echo(main, "main"), ["main"]);
+    same(await echo(custom, "custom"), ["custom"]);
+    same(strayed, [["custom"]]);
+    custom.disconnect();
+    same(await echo(main, "still here"), ["still here"]);
+  },
+
+  async unknown_namespace() {
+    const main = await settled();
+    const unknown = main.io.socket("/unknown");
+    unknown.on("connect", () => ok(false, "connected"));
+    const refused = next(unknown, "connect_error");
+    const [error] = await refused;
+    ok(error instanceof Error);
+    same(error.message, "Invalid namespace");
+    same(error.data, undefined);
+    same(await echo(main, "still here"), ["still here"]);
+  },
+
+  async disconnect_by_the_client() {
+    const socket = await settled();
+    const first = socket.id;
+    const gone = next(socket, "disconnect");
+    socket.disconnect();
+    same((await gone)[0], "io client disconnect");
+    const again = next(socket, "connect");
+    socket.connect();
+    await again;
+    ok(socket.id !== first);
+    same(await echo(socket, "again"), ["again"]);
+  },
+
+  async reconnect_after_a_close_by_the_server() {
+    const socket = await settled();
+    const first = socket.id;
+    const gone = next(socket, "disconnect");
+    const again = next(socket, "connect");
+    socket.io.engine.write("no packet of Socket.IO");
+    same((await gone)[0], "transport close");
+    await again;
+    ok(socket.id !== first);
+    same(await echo(socket, "again"), ["again"]);
+  },
+
+  async large_text() {
+    const socket = await settled();
+    const text = "€".repeat(100_000) + "x".repeat(200_000);
+    same((await echo(socket, text))[0] === text, true);
+  },
+
+  async large_binary() {
+    const socket = await settled();
+    const data = Buffer.alloc(500_000, "geventsio");
+    same(Buffer.compare((await echo(socket, { data }))[0].data, data), 0);
+  },
+
+  // From the moment of the connection on, so that an upgrade happens meanwhile.
+  async order() {
+    const socket = open();
+    const expected = [];
+    const received = [];
+    await new Promise((resolve) => {
+      socket.on("message-back", (number, data) => {
+        received.push([number, data]);
+        if (received.length === 200) resolve();
+      });
+      const send = (until) => {
+        for (let number = expected.length; number < until; number++) {
+          const data = number % 10 ? "text" : Buffer.from([number]);
+          expected.push([number, data]);
+          socket.emit("message", number, data);
+        }
+      };
+      send(50); // waits in the client for the connection
+      socket.once("connect", () => setImmediate(send, 100)); // not at once: client 3 sends what waits only then
+      socket.once("message-back", () => send(150));
+      socket.io.engine.once(mode === "upgrade" ? "upgrade" : "packet", () => setImmediate(send, 200));
+    });
+    same(received, expected);
+  },
+
+  async heartbeat() {
+    const socket = await settled();
+    let lost = null;
+    socket.on("disconnect", (reason) => (lost = reason));
+    for (let count = 0; count < 3; count++) await next(socket.io.engine, "ping");
+    same(await echo(socket, "alive"), ["alive"]);
+    same(lost, null);
+  },
+});
+
+async function run(check) {
+  let timer;
+  const guard = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing happened for ${GUARD} ms`)), GUARD);
+  });
+  try {
+    await Promise.race([check(), guard]);
+    return null;
+  } catch (error) {
+    return String(error.stack);
+  } finally {
+    clearTimeout(timer);
+    for (const socket of opened) socket.disconnect();
+    opened.clear();
+  }
+}
+
+const results = {};
+for (const [name, check] of Object.entries(checks)) results[name] = await run(check);
+process.stdout.write(JSON.stringify(results) + "\n");
+// The clients' reconnection timers would keep the process.
+process.exit(0);
