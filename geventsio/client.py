@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from geventsio.engine.runtime import Assembler
 from geventsio.engine.session import Session
+from geventsio.engine.timeouts import Timeouts
 from geventsio.errors import ProtocolError
 from geventsio.protocol.sio_packet import Packet, PacketType
 from geventsio.socket import Socket
@@ -41,16 +43,33 @@ class Client:
     def receive(self, data: str | bytes) -> None:
         """Take a message from the Engine.IO session."""
         try:
-            packet = self._decoder.add_text(data) if isinstance(data, str) else self._decoder.add_binary(data)
-            if packet is not None:
-                self._receive_packet(packet)
+            if isinstance(data, str):
+                packet = self._decoder.add_text(data)
+                if packet is None:
+                    self._await_attachments()
+                    return
+            else:
+                packet = self._decoder.add_binary(data)
+                if packet is None:
+                    return
+                self._assembling.cancel(self)
+            self._receive_packet(packet)
         except ProtocolError as error:
             logger.debug("closing a connection: %s", error)
+            self.session.drop(DisconnectReason.PARSE_ERROR)
+
+    def give_up(self) -> None:
+        """Close a connection whose attachments have not come in time, unless it is us who does not read them."""
+        if self.session.is_paused:
+            self._assembling.start(self)
+        else:
+            logger.debug("closing a connection: attachments did not come in time")
             self.session.drop(DisconnectReason.PARSE_ERROR)
 
     def closed(self, reason: DisconnectReason) -> None:
         """Learn that the Engine.IO session has ended."""
         self._io.connecting.cancel(self)
+        self._assembling.cancel(self)
         self._decoder.reset()
         sockets = list(self.sockets.values())
         self.sockets.clear()
@@ -86,6 +105,17 @@ class Client:
                 if self._left is None:
                     self._left = set()
                 self._left.add(path)
+
+    @property
+    def _assembling(self) -> Timeouts[Assembler]:
+        return self.session.server.runtime.assembling
+
+    def _await_attachments(self) -> None:
+        """Give a packet's attachments their time; they are kept for clients only that are where it goes to."""
+        path = self._decoder.pending_namespace
+        if path not in self.sockets and (self._left is None or path not in self._left):
+            raise ProtocolError("packet for a namespace that the client is not in")
+        self._assembling.start(self)
 
     def _receive_packet(self, packet: Packet) -> None:
         socket = self.sockets.get(packet.namespace)

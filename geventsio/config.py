@@ -5,21 +5,33 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Union, get_type_hints
 
 from geventsio.types import TransportType
 
-__all__ = ["EngineOptions", "OriginRule", "SocketIOOptions", "split_options"]
+__all__ = ["EngineOptions", "Network", "OriginRule", "ProxyRule", "SocketIOOptions", "split_options"]
 
 #: What `cors_allowed_origins` may be: see `EngineOptions`.
 OriginRule = Union[None, str, "re.Pattern[str]", Collection[Union[str, "re.Pattern[str]"]], Callable[[str], bool]]
 
+Network = IPv4Network | IPv6Network
+
+#: What `trusted_proxies` may be: see `EngineOptions`.
+ProxyRule = int | str | Network | Collection[str | Network] | None
+
 _DURATIONS = frozenset(
-    {"ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "connect_timeout", "ack_timeout"}
+    "ping_interval ping_timeout upgrade_timeout close_timeout body_timeout connect_timeout ack_timeout".split()
 )
-_COUNTS = frozenset({"max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events", "max_attachments"})
+_COUNTS = frozenset(
+    "max_payload max_buffer_size max_buffer_bytes max_pending_events max_attachments max_connections "
+    "max_connections_per_address rate_burst".split()
+)
+#: Limits that None turns off.
+_OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
+_COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
 _SWITCHES = frozenset({"allow_upgrades", "cors_credentials", "serve_client"})
 
 
@@ -41,6 +53,19 @@ class EngineOptions:
         cors_allowed_origins: None for the server's own origin, "*", an origin, a compiled pattern,
             a collection of both, or a callable that is given the origin.
         cors_credentials: whether browsers may send credentials across origins; never with "*".
+        allow_request: called with the WSGI environ before a session is opened; it may block. False or an
+            exception refuses with 403, with the message of a `ConnectRefused`, else "Forbidden".
+        cookie: name of a cookie with the session's secret id, for load balancers; or a dict of its "name" and of
+            attributes that differ from HttpOnly, SameSite=Lax, Path=/ and, over https, Secure. None sets none.
+        trusted_proxies: whose X-Forwarded-For, -Host and -Proto (or, without these, Forwarded) count: the
+            number of proxies that each request comes through, or their addresses or networks. None for nobody.
+        max_connections: sessions at a time; more are answered 503. None for any number.
+        max_connections_per_address: the same for one client address (of IPv6, one /64 network); answered 429.
+        rate_limit: messages a second that one client may send, where a binary attachment counts as one; what is
+            more waits, unread. None for any number.
+        rate_burst: messages that may come at once before `rate_limit` slows a client down; None for as many as
+            two seconds allow.
+        body_timeout: seconds that a POST's body may take to arrive.
     """
 
     req_path: str = "/engine.io"
@@ -55,9 +80,23 @@ class EngineOptions:
     max_buffer_bytes: int = 5_000_000
     cors_allowed_origins: OriginRule = None
     cors_credentials: bool = True
+    allow_request: Callable[[dict[str, Any]], object] | None = None
+    cookie: str | Mapping[str, Any] | None = None
+    trusted_proxies: ProxyRule = None
+    max_connections: int | None = None
+    max_connections_per_address: int | None = None
+    rate_limit: float | None = None
+    rate_burst: int | None = None
+    body_timeout: float = 20
 
     def __post_init__(self) -> None:
         _check_common(self)
+        if self.rate_limit is not None:
+            _check_duration("rate_limit", self.rate_limit, "of messages a second")
+        if self.allow_request is not None and not callable(self.allow_request):
+            raise TypeError(f"allow_request must be a function of the WSGI environ, not {self.allow_request!r}")
+        object.__setattr__(self, "cookie", _check_cookie(self.cookie))
+        object.__setattr__(self, "trusted_proxies", _check_proxies(self.trusted_proxies))
         object.__setattr__(self, "req_path", _normal_path(self.req_path))
         object.__setattr__(self, "transports", _check_transports(self.transports))
         _check_origins(self.cors_allowed_origins)
@@ -124,17 +163,17 @@ def _check_common(options: EngineOptions | SocketIOOptions) -> None:
         value = getattr(options, name)
         if name in _DURATIONS:
             _check_duration(name, value)
-        elif name in _COUNTS:
+        elif name in _COUNTS and not (value is None and name in _OPTIONAL):
             _check_count(name, value)
         elif name in _SWITCHES and not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}")
 
 
-def _check_duration(name: str, value: object) -> None:
+def _check_duration(name: str, value: object, unit: str = "of seconds") -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+        raise TypeError(f"{name} must be a number {unit}, not {value!r}")
     if not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a positive number of seconds, not {value!r}")
+        raise ValueError(f"{name} must be a positive number {unit}, not {value!r}")
 
 
 def _check_count(name: str, value: object) -> None:
@@ -168,3 +207,31 @@ def _check_origins(rule: object) -> None:
         return
     if not isinstance(rule, Collection) or not all(isinstance(item, (str, re.Pattern)) for item in rule):
         raise TypeError(f"cors_allowed_origins must be None, '*', an origin, a pattern, or several; not {rule!r}")
+
+
+def _check_cookie(cookie: object) -> dict[str, Any] | None:
+    """Return the cookie's name and attributes."""
+    if cookie is None:
+        return None
+    attributes = {"name": cookie} if isinstance(cookie, str) else cookie
+    if not isinstance(attributes, Mapping):
+        raise TypeError(f"cookie must be a name, or a dict of {', '.join(_COOKIE_ATTRIBUTES)}; not {cookie!r}")
+    check_names(attributes, _COOKIE_ATTRIBUTES)
+    name = attributes.get("name")
+    # RFC 6265 section 4.1.1: a cookie's name is a token of HTTP.
+    if not isinstance(name, str) or re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name) is None:
+        raise ValueError(f"cookie must have a name of letters and digits, not {name!r}")
+    return dict(attributes)
+
+
+def _check_proxies(rule: object) -> int | tuple[Network, ...] | None:
+    """Return how many proxies there are, or their networks."""
+    if rule is None or (isinstance(rule, int) and not isinstance(rule, bool)):
+        if rule is not None and rule < 1:
+            raise ValueError(f"trusted_proxies must be None for no proxy, not {rule!r}")
+        return rule
+    kinds = (str, IPv4Network, IPv6Network)
+    items = (rule,) if isinstance(rule, kinds) else rule
+    if not isinstance(items, Collection) or not all(isinstance(item, kinds) for item in items):
+        raise TypeError(f"trusted_proxies must be a number of proxies, or addresses and networks; not {rule!r}")
+    return tuple(ip_network(item) for item in items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from geventsio.engine.outbox import Bounds
@@ -16,6 +17,7 @@ from geventsio.types import DisconnectReason
 __all__ = ["Accepted", "Acceptor"]
 
 Environ = dict[str, Any]
+Headers = Iterable[tuple[str, str]]
 
 
 class _Nobody:
@@ -57,10 +59,8 @@ class Acceptor:
         self._max_message_size = max_message_size
         self._closing: Timeouts[WebSocketConnection] = Timeouts(runtime.loop, close_timeout, WebSocketConnection.abort)
 
-    def accept(self, environ: Environ, start_response: StartResponse) -> Accepted:
-        """Answer a handshake. May switch greenlets.
-
-        The caller sets the connection's receiver and calls `serve`.
+    def check(self, environ: Environ) -> None:
+        """Check a handshake.
 
         Raises:
             RequestError: the request is no handshake, or this server gives no access to its sockets.
@@ -68,7 +68,18 @@ class Acceptor:
         check_handshake(environ)
         if not can_take_over(environ):
             raise RequestError(ErrorCode.BAD_REQUEST, "this WSGI server gives no access to its sockets")
-        return self._take(environ, start_response)
+
+    def accept(self, environ: Environ, start_response: StartResponse, headers: Headers = ()) -> Accepted:
+        """Answer a handshake that `check` accepted. May switch greenlets.
+
+        The caller sets the connection's receiver and calls `serve`.
+
+        Args:
+            environ: the request's.
+            start_response: the server's.
+            headers: more headers of the answer, where the server has not given it already.
+        """
+        return self._take(environ, start_response, headers)
 
     def refuse_upgraded(self, environ: Environ, start_response: StartResponse, code: int, reason: str) -> None:
         """Refuse a websocket whose 101 the server has sent already: nothing is left but a close code."""
@@ -77,8 +88,8 @@ class Acceptor:
             accepted.connection.close(code, reason)
             accepted.serve()
 
-    def _take(self, environ: Environ, start_response: StartResponse) -> Accepted:
-        taken = take_over(environ, start_response, upgrade_headers(environ))
+    def _take(self, environ: Environ, start_response: StartResponse, headers: Headers = ()) -> Accepted:
+        taken = take_over(environ, start_response, [*upgrade_headers(environ), *headers])
         connection = WebSocketConnection(
             self._runtime, taken.sock, _Nobody(), self._bounds, self._max_message_size, self._closing
         )

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection
 from typing import Any
 
 from geventsio.config import OriginRule
+from geventsio.engine.proxies import is_forwarded
+from geventsio.engine.sparse_log import SparseLog
 
 __all__ = ["OriginPolicy"]
 
+logger = logging.getLogger("geventsio.engine")
+
 Environ = dict[str, Any]
+
+#: Characters of an Origin that the log shows.
+MAX_LOGGED = 200
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -27,22 +35,44 @@ class OriginPolicy:
     """
 
     def __init__(self, rule: OriginRule, credentials: bool) -> None:
-        self._rule = rule
-        self._credentials = credentials and rule != "*"
+        is_collection = isinstance(rule, Collection) and not isinstance(rule, str)
+        self._rule = "*" if is_collection and "*" in rule else rule  # type: ignore[operator]
+        self._credentials = credentials and self._rule != "*"
+        self._log = SparseLog(logger)
 
     def allows(self, environ: Environ) -> bool:
-        """Whether a request's origin may connect."""
+        """Whether a request's origin may connect. May switch greenlets where the rule is a callable that does."""
         origin = environ.get("HTTP_ORIGIN")
-        return origin is None or self._matches(origin, self._rule, environ)
+        if origin is None:
+            return True
+        try:
+            return self._matches(origin, self._rule, environ)
+        except Exception:
+            logger.exception("cors_allowed_origins failed on the Origin %r", origin[:MAX_LOGGED])
+            return False
 
-    def expected(self, environ: Environ) -> str:
-        """What an origin should have been, for the log."""
-        return _own_origin(environ) if self._rule is None else repr(self._rule)
+    def report(self, environ: Environ) -> None:
+        """Tell the log why an origin was refused, and what to change if it should not have been."""
+        origin = str(environ.get("HTTP_ORIGIN"))[:MAX_LOGGED]
+        expected = repr(_own_origin(environ)) if self._rule is None else f"cors_allowed_origins={self._rule!r}"
+        hint = ""
+        if self._rule is None and is_forwarded(environ):
+            hint = (
+                "; the request came through a proxy: if it is yours, set trusted_proxies to their number, "
+                "so that the host and scheme it reports count"
+            )
+        self._log.warn(
+            origin,
+            "refused the Origin %r: expected %s; to let it in, name it in cors_allowed_origins%s",
+            origin,
+            expected,
+            hint,
+        )
 
     def headers(self, environ: Environ) -> list[tuple[str, str]]:
-        """The CORS headers of an answer; errors need them too, or browsers hide what they say."""
+        """The CORS headers of an answer to an origin that is allowed; errors need them too, or browsers hide them."""
         origin = environ.get("HTTP_ORIGIN")
-        if origin is None or self._rule is None or not self.allows(environ):
+        if origin is None or self._rule is None:
             return []
         if self._rule == "*":
             return [("Access-Control-Allow-Origin", "*")]

@@ -75,11 +75,12 @@ class _WebSocketApp:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         try:
-            accepted = self._acceptor.accept(environ, start_response)
+            self._acceptor.check(environ)
         except RequestError as error:
-            response = Response.error(error.code)
+            response = Response.error(error)
             start_response(response.status_line, response.wsgi_headers())
             return [response.body]
+        accepted = self._acceptor.accept(environ, start_response)
         accepted.connection.receiver = PlainWebSocket(self, accepted.connection)
         accepted.serve()
         return []

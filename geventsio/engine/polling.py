@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gevent.event import Event
 from gevent.hub import Waiter
 
+from geventsio.engine.body import read_body
 from geventsio.engine.outbox import PollingOutbox
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.takeover import find_socket, no_delay
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PollingTransport"]
 
-#: Bytes per read of a body whose end only the server's stream knows.
-BODY_CHUNK = 65_536
+#: What a session ends with whose POST can't be read; without an entry, it is a transport error.
+_REASONS = {ErrorCode.PAYLOAD_TOO_LARGE: DisconnectReason.PAYLOAD_TOO_LARGE}
 
 
 class Poll:
@@ -119,8 +120,8 @@ class PollingTransport:
         """Handle the packets of a body. May switch greenlets.
 
         Raises:
-            RequestError: the body is too large or malformed, or another POST has not ended; the session is
-                closed for each.
+            RequestError: the body is too large, too slow or malformed, or another POST has not ended; the
+                session is closed for each.
         """
         session = self._session
         if self._posting:
@@ -129,10 +130,8 @@ class PollingTransport:
         self._posting = True
         try:
             no_delay(find_socket(environ))
-            body = _read_body(environ, session.server.options.max_payload)
-            if body is None:
-                session.drop(DisconnectReason.PAYLOAD_TOO_LARGE)
-                raise RequestError(ErrorCode.PAYLOAD_TOO_LARGE)
+            options = session.server.options
+            body = read_body(environ, options.max_payload, options.body_timeout)
             end = monotonic() + SLICE
             for packet in decode_payload(body):
                 if not session.is_open:
@@ -143,9 +142,12 @@ class PollingTransport:
                 if monotonic() > end:
                     session.server.runtime.backlog.wait()
                     end = monotonic() + SLICE
-        except ProtocolError:
+        except RequestError as error:
+            session.drop(_REASONS.get(error.code, DisconnectReason.TRANSPORT_ERROR))
+            raise
+        except ProtocolError as error:
             session.drop(DisconnectReason.PARSE_ERROR)
-            raise RequestError(ErrorCode.BAD_REQUEST) from None
+            raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from None
         finally:
             self._posting = False
         return Response.text("ok")
@@ -202,25 +204,3 @@ class PollingTransport:
         # The client's request must not hang for ever: then the rest follows, up to the hard limit of the queue.
         self._resumed.wait(session.server.options.ping_interval)
         self._resumed = None
-
-
-def _read_body(environ: dict[str, Any], limit: int) -> bytes | None:
-    """Read a body incrementally; None as soon as it is longer than `limit` bytes. May switch greenlets."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    if length.isdigit() and int(length) > limit:
-        return None
-    stream = environ["wsgi.input"]
-    remaining = int(length) if length.isdigit() else limit + 1
-    chunks: list[bytes] = []
-    size = 0
-    while remaining > 0:
-        try:
-            chunk = stream.read(min(BODY_CHUNK, remaining))
-        except (OSError, ValueError):
-            raise ProtocolError("the request's body broke off") from None
-        if not chunk:
-            break
-        size += len(chunk)
-        remaining -= len(chunk)
-        chunks.append(chunk)
-    return b"".join(chunks) if size <= limit else None

@@ -10,7 +10,7 @@ from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.engine.takeover import is_upgraded
 from geventsio.protocol.websocket import accept_key, is_valid_key
 
-__all__ = ["EngineRequest", "check_handshake", "parse_request", "upgrade_headers", "wants_close"]
+__all__ = ["EngineRequest", "check_handshake", "is_upgrade", "parse_request", "upgrade_headers", "wants_close"]
 
 Environ = dict[str, Any]
 
@@ -46,6 +46,8 @@ def parse_request(environ: Environ, options: EngineOptions) -> EngineRequest:
     sid = query.get("sid")
     method = environ.get("REQUEST_METHOD", "")
     is_websocket = transport == "websocket"
+    if not is_websocket and _asks_for_websocket(environ):
+        raise RequestError(ErrorCode.BAD_REQUEST, "a websocket handshake for the transport polling")
     if sid is None and method != "GET":
         raise RequestError(ErrorCode.BAD_HANDSHAKE_METHOD)
     if is_websocket and method != "GET":
@@ -59,11 +61,9 @@ def check_handshake(environ: Environ) -> None:
     Raises:
         RequestError: the request is no handshake, or one that we can't answer.
     """
-    if is_upgraded(environ):
-        return
-    if "websocket" not in _tokens(environ.get("HTTP_UPGRADE")) or "upgrade" not in _tokens(
-        environ.get("HTTP_CONNECTION")
-    ):
+    if environ.get("REQUEST_METHOD") != "GET":
+        raise RequestError(ErrorCode.BAD_HANDSHAKE_METHOD)
+    if not _asks_for_websocket(environ):
         raise RequestError(
             ErrorCode.BAD_REQUEST,
             "a websocket request without 'Upgrade: websocket': a proxy in between does not pass it on",
@@ -78,6 +78,14 @@ def check_handshake(environ: Environ) -> None:
         raise RequestError(ErrorCode.BAD_REQUEST, "an invalid Sec-WebSocket-Key")
 
 
+def _asks_for_websocket(environ: Environ) -> bool:
+    return (
+        is_upgraded(environ)
+        or "websocket" in _tokens(environ.get("HTTP_UPGRADE"))
+        and "upgrade" in _tokens(environ.get("HTTP_CONNECTION"))
+    )
+
+
 def upgrade_headers(environ: Environ) -> list[tuple[str, str]]:
     """The headers of the answer to a handshake that `check_handshake` accepted."""
     if is_upgraded(environ):
@@ -89,13 +97,21 @@ def upgrade_headers(environ: Environ) -> list[tuple[str, str]]:
     ]
 
 
-def wants_close(environ: Environ) -> bool:
-    """Whether the connection ends with this answer, which should then say so (RFC 9112 section 9.6).
+def is_upgrade(environ: Environ) -> bool:
+    """Whether a request asks for another protocol.
 
-    pywsgi closes without a word, and clients with a pool of connections send their next request into it. After
-    a refused upgrade nothing else may follow: a proxy in between may take the connection for a websocket.
+    Where it is refused, nothing else may follow on the connection: a proxy in between may take it for a websocket,
+    and what is in there for requests.
     """
-    return "HTTP_UPGRADE" in environ or "close" in _tokens(environ.get("HTTP_CONNECTION"))
+    return "HTTP_UPGRADE" in environ
+
+
+def wants_close(environ: Environ) -> bool:
+    """Whether the client ends the connection with this answer, which should then say so (RFC 9112 section 9.6).
+
+    pywsgi closes without a word, and clients with a pool of connections send their next request into it.
+    """
+    return "close" in _tokens(environ.get("HTTP_CONNECTION"))
 
 
 def _first_values(query: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import orjson
 
+from geventsio.protocol.websocket import CloseCode
+
 __all__ = ["ErrorCode", "RequestError", "Response"]
 
 
@@ -24,6 +26,13 @@ class ErrorCode(Enum):
     PAYLOAD_TOO_LARGE = (None, "Payload too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     UNSUPPORTED_WEBSOCKET_VERSION = (None, "Unsupported websocket version", HTTPStatus.UPGRADE_REQUIRED)
     SHUTTING_DOWN = (None, "Server is shutting down", HTTPStatus.SERVICE_UNAVAILABLE)
+    OVERLOADED = (None, "Too many connections", HTTPStatus.SERVICE_UNAVAILABLE)
+    TOO_MANY_CONNECTIONS = (None, "Too many connections of one client", HTTPStatus.TOO_MANY_REQUESTS)
+    REQUEST_TIMEOUT = (None, "Request timeout", HTTPStatus.REQUEST_TIMEOUT)
+
+
+#: Seconds after which it is worth trying again, by the error that says so.
+RETRY_AFTER = {ErrorCode.SHUTTING_DOWN: 1, ErrorCode.OVERLOADED: 5, ErrorCode.TOO_MANY_CONNECTIONS: 5}
 
 
 class RequestError(Exception):
@@ -31,12 +40,23 @@ class RequestError(Exception):
 
     Attributes:
         code: which error.
+        message: what the client is told.
         detail: why, for the log; never sent.
+        ends_connection: nobody can tell where the next request begins.
     """
 
-    def __init__(self, code: ErrorCode, detail: str = "") -> None:
-        super().__init__(detail or code.value[1])
+    def __init__(
+        self, code: ErrorCode, detail: str = "", message: str | None = None, ends_connection: bool = False
+    ) -> None:
         self.code = code
+        self.ends_connection = ends_connection
+        self.message: str = code.value[1] if message is None else message
+        super().__init__(detail or self.message)
+
+    @property
+    def close_code(self) -> int:
+        """What says the same on a websocket whose handshake the server has answered already."""
+        return CloseCode.TRY_AGAIN_LATER if self.code in RETRY_AFTER else CloseCode.POLICY_VIOLATION
 
 
 class Response(NamedTuple):
@@ -47,9 +67,10 @@ class Response(NamedTuple):
     body: bytes
 
     @classmethod
-    def payload(cls, body: bytes) -> Response:
-        """Answer a poll or a handshake."""
-        return cls(HTTPStatus.OK, (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store")), body)
+    def payload(cls, body: bytes, more: Iterable[tuple[str, str]] = ()) -> Response:
+        """Answer a poll or a handshake; with more headers."""
+        headers = (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store"), *more)
+        return cls(HTTPStatus.OK, headers, body)
 
     @classmethod
     def text(cls, body: str) -> Response:
@@ -62,15 +83,16 @@ class Response(NamedTuple):
         return cls(HTTPStatus.NO_CONTENT, (), b"")
 
     @classmethod
-    def error(cls, code: ErrorCode) -> Response:
+    def error(cls, error: RequestError) -> Response:
         """Answer with an error as the official server words it."""
-        number, message, status = code.value
-        fields = {"message": message} if number is None else {"code": number, "message": message}
+        code = error.code
+        number, _, status = code.value
+        fields = {"message": error.message} if number is None else {"code": number, "message": error.message}
         headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
         if code is ErrorCode.UNSUPPORTED_WEBSOCKET_VERSION:
             headers.append(("Sec-WebSocket-Version", "13"))
-        if code is ErrorCode.SHUTTING_DOWN:
-            headers.append(("Retry-After", "1"))
+        if code in RETRY_AFTER:
+            headers.append(("Retry-After", str(RETRY_AFTER[code])))
         return cls(status, tuple(headers), orjson.dumps(fields))
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
 from gevent import monkey
@@ -17,15 +17,28 @@ from geventsio.engine.workers import WorkerPool
 if TYPE_CHECKING:
     from geventsio.engine.outbox import WebSocketOutbox
 
-__all__ = ["Backlog", "Runtime", "Ticker"]
+__all__ = ["Assembler", "Backlog", "Runtime", "Ticker"]
 
 #: Seconds of each turn of the loop that may go to work left over by earlier callbacks.
 BACKLOG_SLICE = 0.004
+
+#: Seconds that a message may take from its first part to its last: a fragmented one of a websocket, or a packet with
+#: its attachments. Heartbeats go on in between, so nothing else would end a client that never finishes.
+ASSEMBLY_TIMEOUT = 30.0
 
 #: Seconds after which a client on the same machine has read what was sent before.
 HOLD = 0.002
 
 _thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
+
+
+class Assembler(Protocol):
+    """Puts a message together that arrives in parts."""
+
+    def give_up(self) -> object:
+        """Learn that the last part has not come in time; must not switch greenlets."""
+
+    def __hash__(self) -> int: ...
 
 
 class Runtime:
@@ -44,6 +57,10 @@ class Runtime:
         #: Outboxes that keep back what follows a packet that shall arrive alone.
         self.held: Timeouts[WebSocketOutbox] = Timeouts(
             self.loop, HOLD, lambda outbox: outbox.flush(), excuses_lag=False
+        )
+        #: Who has received the first part of a message.
+        self.assembling: Timeouts[Assembler] = Timeouts(
+            self.loop, ASSEMBLY_TIMEOUT, lambda assembler: assembler.give_up()
         )
 
     def is_foreign_thread(self) -> bool:

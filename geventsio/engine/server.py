@@ -10,16 +10,20 @@ from typing import Any
 
 from geventsio.config import EngineOptions, engine_options
 from geventsio.engine.accept import Acceptor
+from geventsio.engine.admission import Admission
+from geventsio.engine.cookies import cookie_headers
 from geventsio.engine.drain import WaitGroup, drain_at_exit
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import Heartbeat
+from geventsio.engine.limits import RateLimit
 from geventsio.engine.origins import OriginPolicy
 from geventsio.engine.outbox import Bounds
-from geventsio.engine.requests import EngineRequest, parse_request, wants_close
+from geventsio.engine.proxies import ProxyPolicy
+from geventsio.engine.requests import EngineRequest, is_upgrade, parse_request, wants_close
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import StartResponse, is_upgraded
+from geventsio.engine.takeover import StartResponse, end_connection, is_upgraded
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.websocket import WebSocketConnection
@@ -74,10 +78,13 @@ class EngineServer:
         self._on_close: OnClose = on_close or _ignore
         self._inline = inline
         self._origins = OriginPolicy(self.options.cors_allowed_origins, self.options.cors_credentials)
-        self._is_closing = False
+        cookie_headers(self.options.cookie, "", {})  # raises now what it would raise in a request
+        self._proxies = ProxyPolicy(self.options.trusted_proxies)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
-        self.deliver: OnMessage = self._on_message if inline else self._submit_message
+        self._admission = Admission(self.options, self.sessions)
+        self._deliver: OnMessage = self._on_message if inline else self._submit_message
+        self.deliver: OnMessage = self._deliver if self.options.rate_limit is None else self._deliver_counted
 
     # Made when the first request arrives: see Runtime.
 
@@ -103,6 +110,13 @@ class EngineServer:
         return Acceptor(self.runtime, self.bounds, self.options.max_payload, self.options.close_timeout)
 
     @cached_property
+    def _rate_limit(self) -> RateLimit | None:
+        rate, burst = self.options.rate_limit, self.options.rate_burst
+        if rate is None:
+            return None
+        return RateLimit(self.runtime.loop, rate, max(1, int(2 * rate)) if burst is None else burst)
+
+    @cached_property
     def _last_polls(self) -> Timeouts[Session]:
         return Timeouts(self.runtime.loop, self.options.close_timeout, Session.forget)
 
@@ -122,24 +136,30 @@ class EngineServer:
 
     def handle(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request whose path has been checked. May switch greenlets."""
-        more = self._origins.headers(environ)
+        environ = self._proxies.resolve(environ)
+        is_allowed = self._origins.allows(environ)
+        ends = False
         try:
-            response = self._respond(environ, start_response)
+            response = self._respond(environ, start_response, is_allowed)
         except RequestError as error:
             logger.info("refused a request: %s", error)
             if is_upgraded(environ):
-                reason = str(error.code.value[1])
-                self.acceptor.refuse_upgraded(environ, start_response, CloseCode.POLICY_VIOLATION, reason)
+                self.acceptor.refuse_upgraded(environ, start_response, error.close_code, error.message)
                 return []
-            response = Response.error(error.code)
+            response = Response.error(error)
+            ends = error.ends_connection or is_upgrade(environ)
         if response is None:
             return []
-        if response.status.value == 204:
-            more = self._origins.preflight_headers(environ)
-        if wants_close(environ):
+        more = []
+        if is_allowed:
+            is_preflight = environ.get("REQUEST_METHOD") == "OPTIONS"
+            more = self._origins.preflight_headers(environ) if is_preflight else self._origins.headers(environ)
+        if ends or wants_close(environ):
             more.append(("Connection", "close"))
+        if ends:
+            end_connection(environ, start_response)
         start_response(response.status_line, response.wsgi_headers(more))
-        return [response.body]
+        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [response.body]
 
     def close(self, timeout: float | None = None) -> bool:
         """Close all sessions with "server shutting down" and refuse new ones. May switch greenlets.
@@ -150,7 +170,7 @@ class EngineServer:
         Returns:
             Whether all `on_close` callbacks have returned.
         """
-        self._is_closing = True
+        self._admission.is_closing = True
         for session in list(self.sessions.values()):
             session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
         return self.callbacks.wait(timeout)
@@ -172,6 +192,8 @@ class EngineServer:
     def ended(self, session: Session, reason: DisconnectReason) -> None:
         """Tell the application about a session's end."""
         self.heartbeat.stop(session)
+        if self._rate_limit is not None:
+            self._rate_limit.forget(session)
         if self._inline:
             self._on_close(session, reason)
         else:
@@ -185,22 +207,20 @@ class EngineServer:
     def forget(self, session: Session) -> None:
         """Take a session out of the table."""
         self.sessions.pop(session.sid, None)
+        self._admission.capacity.remove(session.sid)
         self._last_polls.cancel(session)
 
     # Requests
 
-    def _respond(self, environ: Environ, start_response: StartResponse) -> Response | None:
+    def _respond(self, environ: Environ, start_response: StartResponse, is_allowed: bool) -> Response | None:
         """Serve a request; None when the answer has been given already."""
         if environ.get("REQUEST_METHOD") == "OPTIONS":
             return Response.empty()
         request = parse_request(environ, self.options)
         session = self._find_session(request)
-        if not self._origins.allows(environ):
-            expected = self._origins.expected(environ)
-            origin = environ.get("HTTP_ORIGIN")
-            raise RequestError(
-                ErrorCode.FORBIDDEN, f"Origin {origin!r} is not {expected}; see the option cors_allowed_origins"
-            )
+        if not is_allowed:
+            self._origins.report(environ)
+            raise RequestError(ErrorCode.FORBIDDEN, "Origin not allowed")
         if request.is_websocket:
             self._open_websocket(environ, start_response, session)
             return None
@@ -210,8 +230,6 @@ class EngineServer:
 
     def _find_session(self, request: EngineRequest) -> Session | None:
         if request.sid is None:
-            if self._is_closing:
-                raise RequestError(ErrorCode.SHUTTING_DOWN)
             return None
         session = self.sessions.get(request.sid)
         if session is None:
@@ -219,10 +237,12 @@ class EngineServer:
         return session
 
     def _open_polling(self, environ: Environ) -> Response:
-        session = Session(self, secrets.token_urlsafe(SID_BYTES), Handshake(environ))
+        self._admission.ask(environ)
+        session = Session(self, _new_sid(), Handshake(environ))
         session.start_polling()
-        self._opened(session)
-        return Response.payload(self._open_packet(session, self._upgrades()))
+        self._opened(session, environ)
+        cookie = cookie_headers(self.options.cookie, session.sid, environ)
+        return Response.payload(self._open_packet(session, self._upgrades()), cookie)
 
     def _serve_polling(self, environ: Environ, session: Session) -> Response:
         polling = session.polling
@@ -240,23 +260,34 @@ class EngineServer:
     def _open_websocket(self, environ: Environ, start_response: StartResponse, session: Session | None) -> None:
         if session is not None and not self.options.allow_upgrades:
             raise RequestError(ErrorCode.BAD_REQUEST, "upgrades are not enabled")
-        accepted = self.acceptor.accept(environ, start_response)
+        self.acceptor.check(environ)
+        sid = _new_sid()
+        headers = []
+        if session is None:
+            self._admission.ask(environ)
+            headers = cookie_headers(self.options.cookie, sid, environ)
+        accepted = self.acceptor.accept(environ, start_response, headers)
         connection = accepted.connection
         # Answering the handshake may have switched greenlets: only now is it time to look at the session.
         if session is None:
-            self._connect_websocket(environ, connection)
+            self._connect_websocket(environ, connection, sid)
         elif session.can_upgrade:
             self._probe(session, connection)
         else:
             connection.close(CloseCode.POLICY_VIOLATION, "the session has a websocket, or has ended")
         accepted.serve()
 
-    def _connect_websocket(self, environ: Environ, connection: WebSocketConnection) -> None:
-        session = Session(self, secrets.token_urlsafe(SID_BYTES), Handshake(environ))
+    def _connect_websocket(self, environ: Environ, connection: WebSocketConnection, sid: str) -> None:
+        try:
+            self._admission.check(environ)
+        except RequestError as error:
+            connection.close(error.close_code, error.message)
+            return
+        session = Session(self, sid, Handshake(environ))
         connection.receiver = session
         session.start_websocket(connection)
         connection.outbox.send(PacketGroup(self._open_packet(session, ())))
-        self._opened(session)
+        self._opened(session, environ)
 
     def _probe(self, session: Session, connection: WebSocketConnection) -> None:
         upgrade = Upgrade(session, connection)
@@ -271,13 +302,19 @@ class EngineServer:
         options = self.options
         return encode_open(session.sid, upgrades, options.ping_interval, options.ping_timeout, options.max_payload)
 
-    def _opened(self, session: Session) -> None:
+    def _opened(self, session: Session, environ: Environ) -> None:
         self.sessions[session.sid] = session
+        self._admission.capacity.add(session.sid, environ)
         self.heartbeat.start(session)
         if self._inline:
             self._on_connect(session)
         else:
             session.jobs.submit(self._on_connect, session)
+
+    def _deliver_counted(self, session: Session, data: str | bytes) -> None:
+        self._deliver(session, data)
+        if self._rate_limit is not None:
+            self._rate_limit.count(session)
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
         session.jobs.submit(self._on_message, session, data)
@@ -287,6 +324,10 @@ class EngineServer:
             self._on_close(session, reason)
         finally:
             self.callbacks.done()
+
+
+def _new_sid() -> str:
+    return secrets.token_urlsafe(SID_BYTES)
 
 
 def _ignore(*args: object) -> None:

@@ -43,16 +43,20 @@ class Session:
         data: anything that the application wants to keep with it.
     """
 
+    #: Who may pause a session; it is read again when none of them pauses it any more.
+    PAUSED_BY_APPLICATION = 1
+    PAUSED_BY_RATE = 2
+
     __slots__ = (
         "_connection",
         "_jobs",
         "_overflowing",
+        "_pauses",
         "_polling",
         "_state",
         "_upgrade",
         "data",
         "handshake",
-        "is_paused",
         "outbox",
         "server",
         "sid",
@@ -63,7 +67,6 @@ class Session:
         self.sid = sid
         self.handshake = handshake
         self.data: Any = None
-        self.is_paused = False
         self.outbox: Outbox
         self._state = SessionState.OPEN
         self._connection: WebSocketConnection | None = None
@@ -71,6 +74,7 @@ class Session:
         self._upgrade: Upgrade | None = None
         self._jobs: JobQueue | None = None
         self._overflowing = False
+        self._pauses = 0
 
     def __repr__(self) -> str:
         return f"<Session {self._state.name.lower()} over {self.transport}>"
@@ -158,17 +162,24 @@ class Session:
             raise BufferFullError("the client does not read: max_buffer_size or max_buffer_bytes is exceeded")
         raise SocketClosedError("the session is closed")
 
-    def pause(self) -> None:
-        """Read nothing more from this client, and expect no pongs, until `resume`."""
-        if not self.is_paused and self._state is SessionState.OPEN:
-            self.is_paused = True
-            if self._connection is not None:
-                self._connection.pause()
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read from this client."""
+        return self._pauses != 0
 
-    def resume(self) -> None:
-        """Read again."""
-        if self.is_paused:
-            self.is_paused = False
+    def pause(self, by: int = PAUSED_BY_APPLICATION) -> None:
+        """Read nothing more from this client, and expect no pongs, until `resume`."""
+        if self._state is SessionState.OPEN:
+            if not self._pauses and self._connection is not None:
+                self._connection.pause()
+            self._pauses |= by
+
+    def resume(self, by: int = PAUSED_BY_APPLICATION) -> None:
+        """Read again, unless somebody else has paused the session as well."""
+        if self._pauses & by:
+            self._pauses &= ~by
+            if self._pauses:
+                return
             self.server.heartbeat.excuse(self)
             if self._connection is not None:
                 self._connection.resume()

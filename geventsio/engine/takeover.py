@@ -16,7 +16,16 @@ from typing import Any, NamedTuple
 
 from geventsio.engine.outbox import RawSocket
 
-__all__ = ["StartResponse", "TakenSocket", "can_take_over", "find_socket", "is_upgraded", "no_delay", "take_over"]
+__all__ = [
+    "StartResponse",
+    "TakenSocket",
+    "can_take_over",
+    "end_connection",
+    "find_socket",
+    "is_upgraded",
+    "no_delay",
+    "take_over",
+]
 
 StartResponse = Callable[..., Callable[[bytes], object]]
 Environ = dict[str, Any]
@@ -90,6 +99,26 @@ def take_over(environ: Environ, start_response: StartResponse, headers: Headers)
     if environ.get("gunicorn.socket") is sock:
         return TakenSocket(raw, _end_gunicorn(environ), is_borrowed)
     return TakenSocket(raw, _drain_reader(reader), is_borrowed)
+
+
+def end_connection(environ: Environ, start_response: StartResponse) -> None:
+    """Have the server close the connection when the request's answer is out, whatever the client has sent besides.
+
+    The answer must say `Connection: close`, which is all that pywsgi needs to know, but for a body that has not
+    been read: it would wait for its end. gunicorn takes no such header from an application.
+    """
+    if "gunicorn.socket" in environ:
+        _end_gunicorn(environ)
+        force_close = getattr(getattr(start_response, "__self__", None), "force_close", None)
+        if force_close is not None:
+            force_close()
+        return
+    sock = find_socket(environ)
+    try:
+        # Not the method of an SSLSocket, which would go on in plain text.
+        getattr(sock, "_sock", sock).shutdown(socket.SHUT_RD)
+    except (AttributeError, OSError):
+        pass
 
 
 def no_delay(sock: Any) -> None:

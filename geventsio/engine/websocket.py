@@ -71,6 +71,7 @@ class WebSocketConnection:
         "_runtime",
         "_sock",
         "_state",
+        "_unfinished",
         "outbox",
         "receiver",
     )
@@ -90,6 +91,7 @@ class WebSocketConnection:
         self._parser = FrameParser(max_message_size)
         self._state = State.OPEN
         self._paused = False
+        self._unfinished: object | None = None
         self._ended: Event | None = None
         self._reader: Any = runtime.loop.io(sock.fileno(), 1)  # READ
         self.receiver = receiver
@@ -134,6 +136,8 @@ class WebSocketConnection:
         if self._state is not State.CLOSED:
             self._state = State.CLOSED
             self._closing.cancel(self)
+            if self._unfinished is not None:
+                self._runtime.assembling.cancel(self)
             self.outbox.close()
             self._reader.stop()
             self._reader.close()
@@ -177,6 +181,8 @@ class WebSocketConnection:
                 self._fail(error)
                 return False
             if event is None:
+                if parser.unfinished is not self._unfinished:
+                    self._watch_assembly(parser.unfinished)
                 return True
             if self._state is State.OPEN:
                 if type(event) is str or type(event) is bytes:
@@ -196,6 +202,22 @@ class WebSocketConnection:
                     self._reader.stop()
                     self._runtime.backlog.add(self._go_on)
                     return False
+
+    def _watch_assembly(self, unfinished: object | None) -> None:
+        self._unfinished = unfinished
+        if unfinished is None:
+            self._runtime.assembling.cancel(self)
+        else:
+            self._runtime.assembling.start(self)
+
+    def give_up(self) -> None:
+        """Close a connection whose fragments have not come in time, unless it is us who does not read them."""
+        if self._paused:
+            self._runtime.assembling.start(self)
+        elif self._state is State.OPEN:
+            self.close(CloseCode.POLICY_VIOLATION, "the message took too long")
+            self._report(DisconnectReason.PARSE_ERROR)
+            self._finish()
 
     def _handle_control(self, event: object) -> None:
         if type(event) is Ping:

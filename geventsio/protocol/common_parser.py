@@ -146,6 +146,11 @@ class Decoder:
         """Whether a binary packet is incomplete."""
         return self._pending is not None
 
+    @property
+    def pending_namespace(self) -> str | None:
+        """The namespace of a binary packet that is incomplete; None if there is none."""
+        return None if self._pending is None else self._pending.packet.namespace
+
     def reset(self) -> None:
         """Drop a binary packet that is incomplete."""
         self._pending = None

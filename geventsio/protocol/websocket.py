@@ -136,6 +136,11 @@ class FrameParser:
         """Whether bytes wait that might hold another event."""
         return len(self._buffer) - self._pos >= self._need
 
+    @property
+    def unfinished(self) -> object | None:
+        """Stands for the message whose last fragment has not arrived, as long as it is the same one; or None."""
+        return self._fragments
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they came from the socket."""
         if not self._buffer:

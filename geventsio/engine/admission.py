@@ -1,0 +1,65 @@
+"""Who may open a session: what the application says, and how many there is room for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sized
+from typing import Any
+
+import gevent
+
+from geventsio.config import EngineOptions
+from geventsio.engine.limits import Capacity
+from geventsio.engine.responses import ErrorCode, RequestError
+from geventsio.errors import ConnectRefused
+
+__all__ = ["Admission"]
+
+logger = logging.getLogger("geventsio.engine")
+
+Environ = dict[str, Any]
+
+
+class Admission:
+    """Lets requests open sessions, or not. Nothing has been allocated for them by then.
+
+    Args:
+        options: of the server.
+        sessions: all sessions of the server.
+    """
+
+    def __init__(self, options: EngineOptions, sessions: Sized) -> None:
+        self._allow_request = options.allow_request
+        self.capacity = Capacity(sessions, options.max_connections, options.max_connections_per_address)
+        self.is_closing = False
+
+    def check(self, environ: Environ) -> None:
+        """Check that one more session may be opened now.
+
+        Raises:
+            RequestError: it may not.
+        """
+        if self.is_closing:
+            raise RequestError(ErrorCode.SHUTTING_DOWN)
+        self.capacity.check(environ)
+
+    def ask(self, environ: Environ) -> None:
+        """Do what `check` does, and ask the application. May switch greenlets.
+
+        Raises:
+            RequestError: no session may be opened.
+        """
+        self.check(environ)
+        if self._allow_request is None:
+            return
+        try:
+            allowed = self._allow_request(environ)
+        except ConnectRefused as refusal:
+            raise RequestError(ErrorCode.FORBIDDEN, f"allow_request: {refusal}", refusal.message) from None
+        except (Exception, gevent.Timeout) as error:
+            logger.exception("allow_request failed")
+            raise RequestError(ErrorCode.FORBIDDEN, "allow_request failed") from error
+        if allowed is False:
+            raise RequestError(ErrorCode.FORBIDDEN, "allow_request returned False")
+        # It may have taken a while.
+        self.check(environ)
