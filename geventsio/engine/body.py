@@ -16,6 +16,7 @@ CHUNK = 65_536
 #: How many times the limit is read, and dropped, of a body that is too large: who closes a connection on which
 #: the client is still sending resets it, and the client may never see the answer.
 DISCARDED = 4
+DISCARD_TIME = 1.0
 
 
 def read_body(environ: dict[str, Any], limit: int, seconds: float) -> bytes:
@@ -30,13 +31,16 @@ def read_body(environ: dict[str, Any], limit: int, seconds: float) -> bytes:
         RequestError: it is larger, takes longer, or broke off.
     """
     length = _content_length(environ)
-    timeout = gevent.Timeout.start_new(seconds)
+    is_too_large = length is not None and length > limit
+    timeout = gevent.Timeout.start_new(min(seconds, DISCARD_TIME) if is_too_large else seconds)
     try:
         body = _read(environ["wsgi.input"], limit, length)
     except gevent.Timeout as error:
         if error is not timeout:
             raise
-        raise _unreadable(ErrorCode.REQUEST_TIMEOUT, "the body takes too long") from None
+        body = None
+        if not is_too_large:
+            raise _unreadable(ErrorCode.REQUEST_TIMEOUT, "the body takes too long") from None
     except TimeoutError:  # the server has a time limit of its own
         raise _unreadable(ErrorCode.REQUEST_TIMEOUT, "the body takes too long") from None
     except Exception as error:  # each server has exceptions of its own for a body that breaks HTTP

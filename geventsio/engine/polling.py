@@ -142,6 +142,8 @@ class PollingTransport:
                 if monotonic() > end:
                     session.server.runtime.backlog.wait()
                     end = monotonic() + SLICE
+            if session.reason is DisconnectReason.PARSE_ERROR:
+                raise RequestError(ErrorCode.BAD_REQUEST, "a message that is no packet")
         except RequestError as error:
             session.drop(_REASONS.get(error.code, DisconnectReason.TRANSPORT_ERROR))
             raise

@@ -14,6 +14,7 @@ from geventsio.engine.workers import JobQueue
 from geventsio.errors import BufferFullError, ProtocolError, SocketClosedError
 from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet
 from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.websocket import CloseCode
 from geventsio.types import DisconnectReason, TransportType
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Session:
         server: the server it belongs to.
         handshake: the request that opened it.
         data: anything that the application wants to keep with it.
+        reason: why it ended; None while it is open.
     """
 
     #: Who may pause a session; it is read again when none of them pauses it any more.
@@ -58,6 +60,7 @@ class Session:
         "data",
         "handshake",
         "outbox",
+        "reason",
         "server",
         "sid",
     )
@@ -67,6 +70,7 @@ class Session:
         self.sid = sid
         self.handshake = handshake
         self.data: Any = None
+        self.reason: DisconnectReason | None = None
         self.outbox: Outbox
         self._state = SessionState.OPEN
         self._connection: WebSocketConnection | None = None
@@ -310,13 +314,15 @@ class Session:
         if self._state is not SessionState.OPEN:
             return
         self._state = SessionState.CLOSING
+        self.reason = reason
         upgrade, self._upgrade = self._upgrade, None
         if upgrade is not None:
             upgrade.cancel()
         client_left = reason is DisconnectReason.TRANSPORT_CLOSE
         polling = self._polling
         if self._connection is not None:
-            self._connection.close()
+            is_error = reason is DisconnectReason.PARSE_ERROR
+            self._connection.close(CloseCode.PROTOCOL_ERROR if is_error else CloseCode.NORMAL)
         elif polling is not None:
             polling.finish(client_left)
         if polling is None or client_left or (drop and not polling.is_polled):
