@@ -55,6 +55,9 @@ class Poll:
                 self._watcher = self._loop.io(fd, 1)  # READ
                 self._watcher.start(self._readable)
             waiter.get()
+            if self._watcher is not None:
+                # Its end may have arrived together with what woke us, and be due to be noticed only after.
+                self._readable()
         finally:
             self._waiter = None
             self._stop_watching()
