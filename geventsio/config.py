@@ -149,13 +149,13 @@ def engine_options(options: dict[str, Any]) -> EngineOptions:
     return EngineOptions(**options)
 
 
-def check_names(options: Collection[str], known: Collection[str]) -> None:
+def check_names(options: Collection[str], known: Collection[str], kind: str = "option") -> None:
     """Raise TypeError for an option that does not exist, with the closest one that does."""
     for name in options:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; the options are {', '.join(sorted(known))}"
-            raise TypeError(f"unknown option {name!r}{hint}")
+            hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(known))}"
+            raise TypeError(f"unknown {kind} {name!r}{hint}")
 
 
 def _check_common(options: EngineOptions | SocketIOOptions) -> None:
@@ -216,7 +216,7 @@ def _check_cookie(cookie: object) -> dict[str, Any] | None:
     attributes = {"name": cookie} if isinstance(cookie, str) else cookie
     if not isinstance(attributes, Mapping):
         raise TypeError(f"cookie must be a name, or a dict of {', '.join(_COOKIE_ATTRIBUTES)}; not {cookie!r}")
-    check_names(attributes, _COOKIE_ATTRIBUTES)
+    check_names(attributes, _COOKIE_ATTRIBUTES, "attribute of cookie")
     name = attributes.get("name")
     # RFC 6265 section 4.1.1: a cookie's name is a token of HTTP.
     if not isinstance(name, str) or re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name) is None:
@@ -234,4 +234,7 @@ def _check_proxies(rule: object) -> int | tuple[Network, ...] | None:
     items = (rule,) if isinstance(rule, kinds) else rule
     if not isinstance(items, Collection) or not all(isinstance(item, kinds) for item in items):
         raise TypeError(f"trusted_proxies must be a number of proxies, or addresses and networks; not {rule!r}")
-    return tuple(ip_network(item) for item in items)
+    try:
+        return tuple(ip_network(item) for item in items)
+    except ValueError as error:
+        raise ValueError(f"trusted_proxies: {error}") from None

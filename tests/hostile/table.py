@@ -211,7 +211,7 @@ PAYLOADS = {
     "overlong UTF-8": b"4\xc0\x80",
     "cut UTF-8": b"4\xe2\x82",
     "UTF-16": "42[]".encode("utf-16"),
-    "payload of version 3": b"8:42[\"a\"]",
+    "payload of version 3": b'8:42["a"]',
     "binary payload of version 3": b"\x00\x02\xff40",
     "JSONP": b"d=40",
     "form": b"a=b&c=d",

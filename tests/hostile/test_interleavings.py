@@ -112,9 +112,7 @@ class _Client:
 
     def _probe(self, messages: tuple[str | bytes, ...]) -> None:
         try:
-            websocket = self._stack.enter_context(
-                WebSocket(self._arena.address, self._polling.target("websocket"))
-            )
+            websocket = self._stack.enter_context(WebSocket(self._arena.address, self._polling.target("websocket")))
         except Refused as refused:
             assert refused.status == 400, refused
             return

@@ -20,7 +20,7 @@ from tests.hostile.table import (
 )
 from tests.live.ws_client import Closing, WebSocket
 
-CLOSED = ["1"]  # Engine.IO's own goodbye, ahead of the Close frame
+CLOSED: list[str | bytes] = ["1"]  # Engine.IO's own goodbye, ahead of the Close frame
 
 
 def test_the_table_is_long() -> None:
@@ -124,6 +124,4 @@ def _check_answer(row: Http, answer: Answer | None) -> None:
 def _as_packet(message: str | bytes) -> str:
     if isinstance(message, str):
         return message
-    import base64
-
     return "b" + base64.b64encode(message).decode()
