@@ -242,6 +242,7 @@ class Socket:
         if self._acks is None:
             self._acks = {}
         self._acks[ack_id] = pending
+        self.client.session.resume()  # or, held back for its many events, the client could not be heard
 
     def forget_ack(self, ack_id: int) -> None:
         """Expect an answer no more."""

@@ -171,6 +171,8 @@ class WorkerPool:
             # greenlet kept to be killed later) could be struck in the middle of another's job.
             if not worker.dead and _count_references(worker) <= self._own_references:
                 return worker
+            # Suspended greenlets are not collected, so it must be ended.
+            self.runtime.loop.run_callback(worker.throw, GreenletExit)
         return Worker(self)
 
     def _take_back(self, worker: Worker) -> bool:
