@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from geventsio.engine.session import Session
-from geventsio.errors import ProtocolError
+from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.sio_packet import Packet, PacketType
 from geventsio.socket import Socket
 from geventsio.types import DisconnectReason
@@ -39,14 +39,14 @@ class Client:
         self._left: set[str] | None = None
 
     def receive(self, data: str | bytes) -> None:
-        """Take a message from the Engine.IO session."""
-        try:
-            packet = self._decoder.add_text(data) if isinstance(data, str) else self._decoder.add_binary(data)
-            if packet is not None:
-                self._receive_packet(packet)
-        except ProtocolError as error:
-            logger.debug("closing a connection: %s", error)
-            self.session.drop(DisconnectReason.PARSE_ERROR)
+        """Take a message from the Engine.IO session.
+
+        Raises:
+            ProtocolError: the client may not send it; the session is to be closed.
+        """
+        packet = self._decoder.add_text(data) if isinstance(data, str) else self._decoder.add_binary(data)
+        if packet is not None:
+            self._receive_packet(packet)
 
     def closed(self, reason: DisconnectReason) -> None:
         """Learn that the Engine.IO session has ended."""
@@ -74,8 +74,13 @@ class Client:
         """Tell the client that it is not."""
         path = socket.namespace.path
         self.left(socket, by_server=True)
-        payload = {"message": message} if data is None else {"message": message, "data": data}
-        self.session.send_group(self._io.parser.encode_connect_error(path, payload))
+        encode = self._io.parser.encode_connect_error
+        try:
+            error = encode(path, {"message": message} if data is None else {"message": message, "data": data})
+        except SerializeError:
+            logger.exception("the data of a refusal can't be sent")
+            error = encode(path, {"message": message})
+        self.session.send_group(error)
 
     def left(self, socket: Socket, by_server: bool) -> None:
         """Forget a socket."""

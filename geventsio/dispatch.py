@@ -36,8 +36,9 @@ def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
         logger.info("refused a connection to %s: %s", namespace.path, error)
         socket.refuse(str(error), None)
     except BaseException as error:
+        is_awaited = socket.is_connecting
         socket.refuse("Internal server error", None)
-        _report(socket, "connect", error)
+        _report(socket, "connect", error, client_left=not is_awaited)
     else:
         if socket.accept() and run is not None:
             _run_connect_handler(socket, run)
@@ -101,10 +102,13 @@ def _answer(ack: AckSender, result: object) -> None:
     ack.send(*(result if isinstance(result, tuple) else (result,)))
 
 
-def _report(socket: Socket, event: str, error: BaseException) -> None:
-    """Log what escaped from a handler, once. It reaches neither the client nor other handlers."""
-    if isinstance(error, (GreenletExit, SocketClosedError)):
-        return  # killed on purpose, or the client left while the handler ran
+def _report(socket: Socket, event: str, error: BaseException, client_left: bool = True) -> None:
+    """Log what escaped from a handler, once. It reaches neither the client nor other handlers.
+
+    A socket that is closed while its handler runs is no error. Before the client is connected it is one.
+    """
+    if isinstance(error, GreenletExit) or (client_left and isinstance(error, SocketClosedError)):
+        return
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         raise error
     logger.error("exception in the handler of %r in %s", event, socket.ns, exc_info=error, extra=_fields(socket, event))

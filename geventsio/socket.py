@@ -270,6 +270,11 @@ class Socket:
         self.client.session.server.runtime.workers.start(None, run_callback, (self, callback, args))
 
     @property
+    def is_connecting(self) -> bool:
+        """Whether the client waits to be told if it is let in."""
+        return self._state is State.CONNECTING
+
+    @property
     def was_accepted(self) -> bool:
         """Whether the client has been told that it is connected; still true while it is being disconnected."""
         return self.namespace.sockets.get(self.id) is self

@@ -148,6 +148,8 @@ class WebSocketOutbox:
             return True
         if bounded and not self._has_room(len(frames)):
             return False
+        if self._frames is None:  # making room, all of it went out
+            return self.write(frames)
         self._frames.append(frames)
         self._bytes += len(frames)
         return True

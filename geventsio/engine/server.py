@@ -51,7 +51,7 @@ class EngineServer:
         on_connect: called with the session when a client has connected.
         on_message: called with the session and a str or bytes.
         on_close: called once with the session and the reason.
-        inline: see above; meant for protocols on top of Engine.IO.
+        inline: see above; meant for protocols on top of Engine.IO, whose `on_message` may raise ProtocolError.
         options: see `geventsio.config.EngineOptions`; durations in seconds, sizes in bytes.
 
     Raises:

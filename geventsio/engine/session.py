@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from geventsio.engine.server import EngineServer
 
 __all__ = ["Session", "SessionState"]
+
+logger = logging.getLogger("geventsio.engine")
 
 _PING = PacketGroup(PING)
 _CLOSE = PacketGroup(CLOSE)
@@ -241,18 +244,24 @@ class Session:
         """Take a message from the websocket."""
         if self._state is not SessionState.OPEN:
             return
-        if isinstance(message, bytes):
-            self.server.deliver(self, message)
-        elif message[:1] == "4":
-            self.server.deliver(self, message[1:])
-        else:
-            self._receive_control(message)
+        try:
+            if isinstance(message, bytes):
+                self.server.deliver(self, message)
+            elif message[:1] == "4":
+                self.server.deliver(self, message[1:])
+            elif message[:1] == "b":
+                raise ProtocolError("base64 on a websocket")
+            else:
+                self.receive_packet(decode_packet(message))
+        except ProtocolError as error:
+            logger.debug("closing a session: %s", error)
+            self.drop(DisconnectReason.PARSE_ERROR)
 
     def receive_packet(self, packet: Packet) -> None:
         """Take a packet that arrived by POST.
 
         Raises:
-            ProtocolError: a client may not send it.
+            ProtocolError: a client may not send it; the session is to be closed.
         """
         kind = packet.type
         if kind is PacketType.MESSAGE:
@@ -285,14 +294,6 @@ class Session:
         """Drop the last trace of a session that has ended."""
         self._state = SessionState.CLOSED
         self.server.forget(self)
-
-    def _receive_control(self, message: str) -> None:
-        try:
-            if message[:1] == "b":
-                raise ProtocolError("base64 on a websocket")
-            self.receive_packet(decode_packet(message))
-        except ProtocolError:
-            self.drop(DisconnectReason.PARSE_ERROR)
 
     def _end(self, reason: DisconnectReason, drop: bool = False) -> None:
         """Leave the state OPEN, once, whatever the cause."""

@@ -48,16 +48,16 @@ class Worker(greenlet):
     * `throw` on a finished worker does nothing, as on a `gevent.Greenlet`.
     """
 
-    __slots__ = ("_links", "_pool", "args", "idle", "job", "queue")
+    __slots__ = ("_links", "_pool", "_args", "_idle", "_job", "_queue")
 
     def __init__(self, pool: WorkerPool) -> None:
         super().__init__(self._work, pool.hub)
         self._pool = pool
         self._links: list[Link] = []
-        self.idle = True
-        self.job: Job | None = None
-        self.args: tuple[Any, ...] = ()
-        self.queue: JobQueue | None = None
+        self._idle = True
+        self._job: Job | None = None
+        self._args: tuple[Any, ...] = ()
+        self._queue: JobQueue | None = None
 
     def rawlink(self, callback: Link) -> None:
         """Have the callback called with this greenlet when the running job ends."""
@@ -72,26 +72,33 @@ class Worker(greenlet):
         """Raise an exception in the worker; nothing happens when it is dead."""
         return None if self.dead else super().throw(*exception)
 
+    def assign(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
+        """Give an idle worker its next job."""
+        self._queue = queue
+        self._args = args
+        self._job = job
+        self.gr_context = Context()
+
     def begin(self) -> None:
         """Switch to the worker, unless it has begun already. Only from the hub."""
-        if self.idle and self.job is not None:
+        if self._idle and self._job is not None:
             self.switch()
 
     def _work(self) -> None:
         pool = self._pool
         while True:
-            job, args, queue = self.job, self.args, self.queue
+            job, args, queue = self._job, self._args, self._queue
             if job is None:
                 if not self._wait():
                     return
                 continue
-            self.idle = False
+            self._idle = False
             try:
                 job(*args)
             except BaseException as error:
                 pool.report(error)
-            self.job = self.queue = job = None
-            self.args = args = ()
+            self._job = self._queue = job = None
+            self._args = args = ()
             self._clean()
             if queue is not None:
                 queue._finished()
@@ -101,11 +108,11 @@ class Worker(greenlet):
 
     def _wait(self) -> bool:
         """Wait for a job; return False when the worker shall end."""
-        self.idle = True
+        self._idle = True
         try:
             self._pool.home.switch()
         except GreenletExit:
-            return self.job is not None
+            return self._job is not None
         except BaseException:  # a kill or a gevent.Timeout that was meant for a job long gone
             logger.debug("an exception was thrown into an idle worker", exc_info=True)
         return True
@@ -145,10 +152,7 @@ class WorkerPool:
     def start(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
         """Run a job in a worker: at once when called in the hub, else in the loop's next round."""
         worker = self._pick()
-        worker.queue = queue
-        worker.args = args
-        worker.job = job
-        worker.gr_context = Context()
+        worker.assign(queue, job, args)
         self.busy += 1
         if getcurrent() is self.hub:
             worker.switch()
