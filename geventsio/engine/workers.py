@@ -45,7 +45,7 @@ class Worker(greenlet):
     * `rawlink` collects the callbacks by which `gevent.local` and a patched `threading` clean up
       when a greenlet ends; they run when a job ends.
     * every job starts with an empty `contextvars.Context`, and with no attributes set on the greenlet.
-    * `throw` on a finished worker does nothing, as on a `gevent.Greenlet`.
+    * `throw` does nothing once the job has ended, as on a finished `gevent.Greenlet`.
     """
 
     __slots__ = ("_links", "_pool", "_args", "_idle", "_job", "_queue")
@@ -69,8 +69,13 @@ class Worker(greenlet):
             self._links.remove(callback)
 
     def throw(self, *exception: Any) -> Any:
-        """Raise an exception in the worker; nothing happens when it is dead."""
-        return None if self.dead else super().throw(*exception)
+        """Raise an exception in the running job; nothing happens when there is none."""
+        return None if self._idle or self.dead else super().throw(*exception)
+
+    def end(self) -> None:
+        """End an idle worker. Only from the hub."""
+        if not self.dead:
+            super().throw(GreenletExit)
 
     def assign(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
         """Give an idle worker its next job."""
@@ -176,7 +181,7 @@ class WorkerPool:
             if not worker.dead and _count_references(worker) <= self._own_references:
                 return worker
             # Suspended greenlets are not collected, so it must be ended.
-            self.runtime.loop.run_callback(worker.throw, GreenletExit)
+            self.runtime.loop.run_callback(worker.end)
         return Worker(self)
 
     def _take_back(self, worker: Worker) -> bool:
