@@ -69,12 +69,17 @@ class Worker(greenlet):
             self._links.remove(callback)
 
     def throw(self, *exception: Any) -> Any:
-        """Raise an exception in the running job; nothing happens when there is none."""
-        return None if self._idle or self.dead else super().throw(*exception)
+        """Raise an exception in the running job; when there is none, end the worker and raise nothing."""
+        if self.dead:
+            return None
+        if self._idle:
+            self._pool.runtime.loop.run_callback(self.end)
+            return None
+        return super().throw(*exception)
 
     def end(self) -> None:
-        """End an idle worker. Only from the hub."""
-        if not self.dead:
+        """End the worker if it is idle. Only from the hub."""
+        if self._idle and self._job is None and not self.dead:
             super().throw(GreenletExit)
 
     def assign(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
