@@ -131,7 +131,7 @@ class Session:
         """
         if self._state is not SessionState.OPEN:
             return
-        self.outbox.send(_CLOSE)
+        self._say_goodbye()
         self._end(reason)
 
     # What the Socket.IO layer uses
@@ -282,18 +282,23 @@ class Session:
         self.send_group(_PING)
 
     def drop(self, reason: DisconnectReason) -> None:
-        """End a session that went wrong: a parked poll and a websocket still get the CLOSE packet."""
+        """End a session that went wrong; a parked poll still gets the CLOSE packet."""
         if self._state is SessionState.OPEN:
             if self._connection is not None and reason is DisconnectReason.SLOW_CONSUMER:
                 self._connection.abort()
-            else:
-                self.outbox.send(_CLOSE)
+            self._say_goodbye()
             self._end(reason, drop=True)
 
     def forget(self) -> None:
         """Drop the last trace of a session that has ended."""
         self._state = SessionState.CLOSED
         self.server.forget(self)
+
+    def _say_goodbye(self) -> None:
+        # engine.io-protocol: the CLOSE packet belongs to polling, a websocket has its close frame. Told by a packet,
+        # python-socketio's client would take it for a farewell and not reconnect.
+        if self._polling is not None:
+            self.outbox.send(_CLOSE)
 
     def _end(self, reason: DisconnectReason, drop: bool = False) -> None:
         """Leave the state OPEN, once, whatever the cause."""

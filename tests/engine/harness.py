@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["DEADLINE", "KINDS", "Peer", "Site", "count", "until"]
+__all__ = ["DEADLINE", "KINDS", "Peer", "Site", "count", "take", "until"]
 
 import gc
+import io
+import os
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, TextIO
@@ -17,7 +19,7 @@ from geventsio.types import DisconnectReason
 from tests.engine.peer import Address, Connection, PollingPeer, WebSocketPeer
 
 #: Seconds after which a test gives up waiting for something that must happen; never a measure of speed.
-DEADLINE = 30.0
+DEADLINE = float(os.environ.get("GEVENTSIO_TEST_DEADLINE", "30"))
 
 #: The ways to hold a session: see `Site.open`.
 KINDS = ("polling", "websocket", "upgraded")
@@ -38,6 +40,14 @@ def count(*types: type) -> int:
     """How many objects of these types there are, once the garbage is collected."""
     gc.collect()
     return sum(isinstance(item, types) for item in gc.get_objects())
+
+
+def take(stream: io.StringIO) -> str:
+    """Return what was written to a stream, and empty it."""
+    text = stream.getvalue()
+    stream.seek(0)
+    stream.truncate()
+    return text
 
 
 def echo(session: Session, data: str | bytes) -> None:

@@ -405,3 +405,10 @@ def test_an_invalid_packet_closes_a_polling_session(socketio: Endpoint, packet: 
         reply = poll.reply()
     assert (reply.status, reply.text) == (200, "1")
     assert error(session.poll()) == 1
+
+
+def test_a_client_between_two_polls_learns_that_it_was_closed(socketio: Endpoint) -> None:
+    session = socketio.open_polling()
+    session.send("4abc")
+    assert session.receive() == "1"
+    assert error(session.poll()) == 1

@@ -12,7 +12,7 @@ from geventsio import SocketIO
 from tests.socketio.harness import Log, Serve, Site, WSGIApp
 
 #: Seconds after which a test that waits for something is given up; never a measure of speed.
-DEADLINE = 30.0
+DEADLINE = 15.0
 
 
 class Hung(BaseException):

@@ -207,9 +207,15 @@ class Peer(ABC):
 
 
 class WebSocketPeer(Peer):
-    """A client over a websocket, opened by the constructor."""
+    """A client over a websocket, opened by the constructor.
 
-    def __init__(self, address: Address, path: str = "/socket.io/") -> None:
+    Args:
+        address: host and port.
+        path: the server's path, with its slashes.
+        sid: the id of a polling session that `upgrade` is to take over; None opens a session.
+    """
+
+    def __init__(self, address: Address, path: str = "/socket.io/", sid: str | None = None) -> None:
         super().__init__()
         self._buffer = b""
         self._pongs: list[bytes] = []
@@ -217,8 +223,9 @@ class WebSocketPeer(Peer):
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         key = base64.b64encode(os.urandom(16)).decode()
+        query = "EIO=4&transport=websocket" + (f"&sid={sid}" if sid else "")
         self.socket.sendall(
-            f"GET {path}?EIO=4&transport=websocket HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
+            f"GET {path}?{query} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
             f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
             "X-Test: yes\r\n\r\n".encode()
         )
@@ -226,9 +233,10 @@ class WebSocketPeer(Peer):
             assert self._read(), self._buffer
         head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
         assert head.startswith(b"HTTP/1.1 101 "), head
-        opened = self._frame()
-        assert opened is not None and opened[0] == _TEXT and opened[1][:1] == b"0", opened
-        self.handshake = json.loads(opened[1][1:])
+        if sid is None:
+            opened = self._frame()
+            assert opened is not None and opened[0] == _TEXT and opened[1][:1] == b"0", opened
+            self.handshake = json.loads(opened[1][1:])
 
     def send(self, *messages: Message) -> None:
         frames = [
@@ -267,6 +275,12 @@ class WebSocketPeer(Peer):
 
     def close(self) -> None:
         self.socket.close()
+
+    def upgrade(self) -> None:
+        """Take over the session of the sid that the constructor was given."""
+        self.send_engine("2probe")
+        assert self._frame() == (_TEXT, b"3probe")
+        self.send_engine("5")
 
     def say_goodbye(self) -> None:
         """Start the closing handshake and wait for its end."""
