@@ -123,14 +123,20 @@ def _check_common(options: EngineOptions | SocketIOOptions) -> None:
     for name in get_type_hints(type(options)):
         value = getattr(options, name)
         if name in _DURATIONS:
-            _check_duration(name, value)
+            check_duration(name, value)
         elif name in _COUNTS:
             _check_count(name, value)
         elif name in _SWITCHES and not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}")
 
 
-def _check_duration(name: str, value: object) -> None:
+def check_duration(name: str, value: object) -> None:
+    """Check a number of seconds.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not positive and finite.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {value!r}")
     if not math.isfinite(value) or value <= 0:

@@ -136,12 +136,12 @@ def _make_plan(kind: HandlerKind, function: Callable[..., Any]) -> tuple[Plan, b
     for parameter in _parameters(kind, function, scope):
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue
-        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            rest, used = rest_extractor(used or 0), None
-            continue
         where = f"parameter {parameter.name!r} of the {kind.name} {_name(function)}"
         annotation = scope.resolve(parameter.annotation, where)
         extractor = _injected(kind, annotation, parameter.name, where)
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            rest, used = _rest(kind, used or 0, annotation, extractor, where), None
+            continue
         if extractor is None:
             extractor = _plain(kind, used, annotation, parameter, where)
             used = None if used is None else used + 1
@@ -192,6 +192,15 @@ def _plain(
         raise HandlerSignatureError(f"{where}: no argument is left for it, {taken}. {_allowed(kind)}")
     try:
         return value_extractor(NOWHERE if index is None else index, parameter.name, annotation, parameter.default)
+    except TypeError as error:
+        raise HandlerSignatureError(f"{where}: {error}. {_allowed(kind)}") from None
+
+
+def _rest(kind: HandlerKind, start: int, annotation: Any, injected: Extractor | None, where: str) -> Extractor:
+    if injected is not None:
+        raise HandlerSignatureError(f"{where}: there is only one, and *args is for the event's arguments")
+    try:
+        return rest_extractor(start, where, annotation)
     except TypeError as error:
         raise HandlerSignatureError(f"{where}: {error}. {_allowed(kind)}") from None
 

@@ -217,17 +217,20 @@ class SocketIO:
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
 
-    def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
-        """The deadlines of acknowledgements that are awaited this long; None for `ack_timeout`.
+    def check_thread(self) -> None:
+        """Refuse to wait for acknowledgements in a thread that has no part in serving.
 
         Raises:
             RuntimeError: called in an OS thread other than the one that serves the clients.
         """
-        if self.engine.runtime.is_foreign_thread():
+        if self.engine.has_started and self.engine.runtime.is_foreign_thread():
             raise RuntimeError(
                 "acknowledgements can only be awaited in the thread that serves the clients: use emit here, "
                 "or run this in a greenlet"
             )
+
+    def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
+        """The deadlines of acknowledgements that are awaited this many seconds; None for `ack_timeout`."""
         seconds = self.options.ack_timeout if timeout is None else timeout
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:

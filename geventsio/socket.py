@@ -134,6 +134,7 @@ class Socket:
 
     def emit_with_timeout(self, timeout: float | None, event: str, args: Sequence[object]) -> AckFuture:
         """Do what `emit_with_ack` does, with a timeout in seconds; None for `ack_timeout`."""
+        self.io.check_thread()
         ack_id = self.namespace.next_ack_id()
         group = self.namespace.encode_event(event, args, ack_id)
         deadlines = self.io.ack_deadlines(timeout)
@@ -170,8 +171,8 @@ class Socket:
         return BroadcastOperator(self.namespace, self.id, excludes_sender=True)
 
     def timeout(self, seconds: float) -> SocketOperator:
-        """Wait this long for the acknowledgements of what is emitted next."""
-        return SocketOperator(self, seconds)
+        """Wait this many seconds for the acknowledgements of what is emitted next."""
+        return SocketOperator(self, None).timeout(seconds)
 
     # Rooms
 

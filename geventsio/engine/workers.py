@@ -59,6 +59,11 @@ class Worker(greenlet):
         self._args: tuple[Any, ...] = ()
         self._queue: JobQueue | None = None
 
+    @property
+    def loop(self) -> Any:
+        """The hub's loop; `gevent.killall` looks for it."""
+        return self._pool.runtime.loop
+
     def rawlink(self, callback: Link) -> None:
         """Have the callback called with this greenlet when the running job ends."""
         self._links.append(callback)

@@ -36,8 +36,7 @@ def test_a_close_packet_closes_the_websocket(either: Endpoint) -> None:
     with either.open_websocket_session() as socket:
         socket.send("1")
         closing = socket.closing()
-    assert closing.messages == []
-    assert closing.code == 1000
+    assert (closing.code, closing.messages) == (1000, [])
 
 
 def test_a_close_packet_closes_an_upgraded_session(either: Endpoint) -> None:

@@ -36,14 +36,12 @@ class Ended(Exception):
     """The server has ended the connection.
 
     Attributes:
-        code: of its Close frame; None if there was none, or over polling.
-        goodbye: whether the Engine.IO CLOSE packet came before.
+        orderly: whether it said so: by a Close frame with the code 1000, or over polling by the CLOSE packet.
     """
 
-    def __init__(self, code: int | None, goodbye: bool) -> None:
-        super().__init__(f"code {code}, {'with' if goodbye else 'without'} CLOSE packet")
-        self.code = code
-        self.goodbye = goodbye
+    def __init__(self, how: str, orderly: bool) -> None:
+        super().__init__(how)
+        self.orderly = orderly
 
 
 @dataclass
@@ -98,7 +96,6 @@ class Peer(ABC):
         self.handshake: dict[str, Any] = {}
         self.answers_pings = True
         self._ack_ids = count()
-        self._goodbye = False
 
     @abstractmethod
     def send(self, *messages: Message) -> None:
@@ -195,11 +192,13 @@ class Peer(ABC):
         if text[0] == "2":
             if self.answers_pings:
                 self.send_engine("3")
-        elif text[0] == "1":
-            self._goodbye = True
         else:
-            assert text == "6", text  # NOOP
+            self._control(text)
         return None
+
+    @abstractmethod
+    def _control(self, text: str) -> None:
+        """Take an Engine.IO packet that only this transport has."""
 
     @abstractmethod
     def send_engine(self, text: str) -> None:
@@ -252,7 +251,7 @@ class WebSocketPeer(Peer):
         while not self._messages:
             frame = self._frame()
             if frame is None:
-                raise Ended(None, self._goodbye)
+                raise Ended("no Close frame", False)
             self._take(*frame)
         return self._messages.popleft()
 
@@ -263,7 +262,7 @@ class WebSocketPeer(Peer):
         while mark not in self._pongs:
             frame = self._frame()
             if frame is None:
-                raise Ended(None, self._goodbye)
+                raise Ended("no Close frame", False)
             self._take(*frame)
         messages = list(self._messages)
         self._messages.clear()
@@ -304,7 +303,11 @@ class WebSocketPeer(Peer):
         else:
             assert opcode == _CLOSE, (opcode, payload)
             self.socket.sendall(_frame_of(_CLOSE, payload[:2]))
-            raise Ended(struct.unpack("!H", payload[:2])[0], self._goodbye)
+            (code,) = struct.unpack("!H", payload[:2])
+            raise Ended(f"code {code}", code == 1000)
+
+    def _control(self, text: str) -> None:
+        raise AssertionError(f"{text!r} over a websocket")
 
     def _frame(self) -> tuple[int, bytes] | None:
         """Return the next frame; None at the end of the stream."""
@@ -382,6 +385,7 @@ class PollingPeer(Peer):
     def __init__(self, address: Address, path: str = "/socket.io/") -> None:
         super().__init__()
         self.address = address
+        self._closed = False
         self._target = f"{path}?EIO=4&transport=polling"
         self._messages: deque[Message] = deque()
         opened = http_request(address, "GET", self._target, headers={"X-Test": "yes"})
@@ -406,11 +410,11 @@ class PollingPeer(Peer):
 
     def receive(self) -> Message:
         while not self._messages:
-            if self._goodbye:
-                raise Ended(None, True)
+            if self._closed:
+                raise Ended("CLOSE packet", True)
             reply = http_request(self.address, "GET", self._target)
             if reply.status != 200:
-                raise Ended(None, False)
+                raise Ended(f"status {reply.status}", False)
             for part in reply.body.decode().split("\x1e"):
                 if part[0] == "b":
                     self._messages.append(base64.b64decode(part[1:], validate=True))
@@ -419,6 +423,12 @@ class PollingPeer(Peer):
                     if message is not None:
                         self._messages.append(message)
         return self._messages.popleft()
+
+    def _control(self, text: str) -> None:
+        if text == "1":
+            self._closed = True
+        else:
+            assert text == "6", text  # NOOP
 
     def close(self) -> None:
         # A session that has ended already keeps its last packets for a while, unless somebody fetches them.
