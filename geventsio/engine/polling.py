@@ -35,7 +35,7 @@ class Poll:
     delivered, and its packets would be lost.
     """
 
-    __slots__ = ("_gone", "_loop", "_sock", "_waiter", "_watcher", "is_gone")
+    __slots__ = ("_gone", "_loop", "_sock", "_waiter", "_watcher")
 
     def __init__(self, loop: Any, sock: Any, gone: Callable[[], object]) -> None:
         self._loop = loop
@@ -43,7 +43,6 @@ class Poll:
         self._gone = gone
         self._waiter: Waiter[None] | None = None
         self._watcher: Any = None
-        self.is_gone = False
 
     def wait(self) -> None:
         """Wait until `wake` is called. Switches greenlets."""
@@ -52,8 +51,10 @@ class Poll:
             fd = -1 if self._sock is None else self._sock.fileno()
             if fd >= 0:
                 self._watcher = self._loop.io(fd, 1)  # READ
-                self._watcher.start(self._readable)
+                self._watcher.start(self._look)
             waiter.get()
+            # Whoever wakes us may have come before the loop could see that the client is gone.
+            self._look()
         finally:
             self._waiter = None
             self._stop_watching()
@@ -64,7 +65,10 @@ class Poll:
         if waiter is not None:
             self._loop.run_callback(waiter.switch, None)
 
-    def _readable(self) -> None:
+    def _look(self) -> None:
+        """Look if the client is gone, without taking what it may have sent."""
+        if self._watcher is None:
+            return
         try:
             data = self._sock.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
@@ -73,7 +77,6 @@ class Poll:
             data = b""
         self._stop_watching()  # or, with a pipelined request waiting there, we would be called again and again
         if not data:
-            self.is_gone = True
             self._gone()
             self.wake()
 
@@ -219,6 +222,8 @@ def _read_body(environ: dict[str, Any], limit: int) -> bytes | None:
         except (OSError, ValueError):
             raise ProtocolError("the request's body broke off") from None
         if not chunk:
+            if length:
+                raise ProtocolError("the request's body broke off")
             break
         size += len(chunk)
         remaining -= len(chunk)

@@ -172,7 +172,8 @@ class Session:
         """Read again."""
         if self.is_paused:
             self.is_paused = False
-            self.server.heartbeat.excuse(self)
+            if self._state is SessionState.OPEN:
+                self.server.heartbeat.excuse(self)
             if self._connection is not None:
                 self._connection.resume()
             if self._polling is not None:

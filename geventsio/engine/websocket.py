@@ -126,6 +126,7 @@ class WebSocketConnection:
         """
         if self._state is State.OPEN:
             self._state = State.CLOSING
+            self.resume()  # to see the client's close frame; nothing else is handled any more
             self._closing.start(self)
             self.outbox.write(build_close(code, reason), bounded=False)
 

@@ -1,8 +1,8 @@
 """The command `python -m tests.conformance.server SUITE --port P --server S`: a server for the protocol suites.
 
-    engine      Engine.IO v4 echo on /engine.io/
-    socket      Socket.IO v5 on /socket.io/, namespaces / and /custom
-    websocket   a plain WebSocket echo on /
+engine      Engine.IO v4 echo on /engine.io/
+socket      Socket.IO v5 on /socket.io/, namespaces / and /custom
+websocket   a plain WebSocket echo on /
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.conformance.server", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.server")
     parser.add_argument("suite", choices=("engine", "socket", "websocket"))
     parser.add_argument("--server", choices=SERVERS, default="pywsgi")
     parser.add_argument("--host", default="127.0.0.1")

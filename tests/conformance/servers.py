@@ -74,7 +74,7 @@ def _serve_gunicorn(load: Callable[[], WSGIApplication], host: str, port: int, w
                 if name in self.cfg.settings:
                     self.cfg.set(name, value)
 
-        def load(self) -> WSGIApplication:
+        def load(self) -> Any:
             return load()
 
     sys.exit(Application().run())

@@ -8,10 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-try:
-    from geventsio import Data, Socket, SocketIO
-except ImportError:
-    pass
+from geventsio import Data, Socket, SocketIO
 from geventsio.engine import EngineServer, PlainWebSocket, Session, websocket_app
 
 if TYPE_CHECKING:

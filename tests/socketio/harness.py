@@ -43,13 +43,13 @@ class Site:
         assert port is not None
         self.address = ("127.0.0.1", port)
 
-    def websocket(self) -> WebSocketPeer:
+    def websocket(self, path: str = "/socket.io/", sid: str | None = None) -> WebSocketPeer:
         """A new client over a websocket, in no namespace yet."""
-        return self._keep(WebSocketPeer(self.address))
+        return self._keep(WebSocketPeer(self.address, path, sid))
 
-    def polling(self) -> PollingPeer:
+    def polling(self, path: str = "/socket.io/") -> PollingPeer:
         """A new client over long-polling, in no namespace yet."""
-        return self._keep(PollingPeer(self.address))
+        return self._keep(PollingPeer(self.address, path))
 
     def peer(self, transport: str) -> Peer:
         """A new client over the transport of this name."""

@@ -708,7 +708,7 @@ def test_a_socket_lives_through_the_upgrade(serve: Serve) -> None:
     polling = site.polling()
     socket = joined(site, polling)
     assert str(socket.transport) == "polling"
-    upgraded = WebSocketPeer(site.address, sid=polling.handshake["sid"])
+    upgraded = site.websocket(sid=polling.handshake["sid"])
     socket.emit("meanwhile", b"\x01")
     upgraded.upgrade()
     assert upgraded.event() == ["meanwhile", b"\x01"]
