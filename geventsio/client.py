@@ -25,6 +25,9 @@ HARD_LIMIT = 4
 MAX_NAMESPACES = 256
 
 
+_EVENT = PacketType.EVENT
+
+
 class Client:
     """Decodes what one client sends and hands it to its sockets. All of it runs where packets are read."""
 
@@ -97,9 +100,8 @@ class Client:
         kind = packet.type
         if socket is None:
             self._receive_outside(packet)
-        elif kind is PacketType.EVENT:
-            socket.receive_event(packet)
-            if socket.pending_events > self._io.options.max_pending_events:
+        elif kind is _EVENT:
+            if socket.receive_event(packet) and socket.pending_events > self._io.options.max_pending_events:
                 self._hold_back(socket)
         elif kind is PacketType.ACK:
             socket.receive_ack(packet)

@@ -58,15 +58,16 @@ def run_event(socket: Socket, packet: Packet) -> None:
     """Call the handler of an event, and answer with what it returns."""
     if not socket.was_accepted:
         return
-    event, *args = packet.data
+    args: list[Any] = packet.data
+    event = args.pop(0)
     handler = socket.find_handler(event)
     if handler is None:
         return
-    ack = AckSender(socket, packet.id)
+    call = Call(socket, args, event, packet.id)
     try:
-        result = handler(Call(socket, args, ack, event))
-        if result is not None:
-            _answer(ack, result)
+        result = handler(call)
+        if result is not None and packet.id is not None:
+            _answer(call.ack, result)
     except ExtractError as error:
         logger.warning("skipped the event %r in %s: %s", event, socket.ns, error, extra=_fields(socket, event))
     except BaseException as error:
@@ -95,8 +96,6 @@ def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[ob
 
 
 def _answer(ack: AckSender, result: object) -> None:
-    if not ack.expected:
-        return
     if ack.sent:
         raise RuntimeError("a handler that has answered with AckSender.send must return None")
     ack.send(*(result if isinstance(result, tuple) else (result,)))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
+from geventsio.ack import AckSender
 from geventsio.errors import ExtractError
 
 __all__ = [
@@ -44,17 +45,25 @@ class Call:
     Attributes:
         socket: the socket it is for.
         args: the event's arguments, the auth payload, or the disconnect reason.
-        ack: answers the event; None where there is nothing to answer.
         event: the event's name; empty for connect and disconnect.
+        ack_id: of the event; None if the client asked for no acknowledgement.
     """
 
-    __slots__ = ("ack", "args", "event", "socket")
+    __slots__ = ("_ack", "ack_id", "args", "event", "socket")
 
-    def __init__(self, socket: Any, args: list[Any], ack: Any = None, event: str = "") -> None:
+    def __init__(self, socket: Any, args: list[Any], event: str = "", ack_id: int | None = None) -> None:
         self.socket = socket
         self.args = args
-        self.ack = ack
         self.event = event
+        self.ack_id = ack_id
+        self._ack: AckSender | None = None
+
+    @property
+    def ack(self) -> AckSender:
+        """Answers the event; made when it is first asked for, for most events want no answer."""
+        if self._ack is None:
+            self._ack = AckSender(self.socket, self.ack_id)
+        return self._ack
 
     @property
     def reason(self) -> Any:

@@ -68,7 +68,7 @@ class HandlerKind:
 class Plan:
     """Takes a handler's parameters from a call."""
 
-    __slots__ = ("keywords", "positional", "rest")
+    __slots__ = ("is_simple", "keywords", "positional", "rest")
 
     def __init__(
         self, positional: tuple[Extractor, ...], rest: Extractor | None, keywords: dict[str, Extractor]
@@ -76,6 +76,7 @@ class Plan:
         self.positional = positional
         self.rest = rest
         self.keywords = keywords
+        self.is_simple = rest is None and not keywords
 
     def extract(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
         """Return the positional and the keyword arguments.
@@ -106,7 +107,7 @@ class Handler:
             ExtractError: a parameter can't be taken from the call; the function is not called then.
         """
         plan = self.plan
-        if plan.rest is None and not plan.keywords:
+        if plan.is_simple:
             return self.function(*[extract(call) for extract in plan.positional])
         args, keywords = plan.extract(call)
         return self.function(*args, **keywords)

@@ -37,6 +37,10 @@ class State(Enum):
     CONNECTING = 0  # middlewares and the connect handler's parameters decide
     CONNECTED = 1
     CLOSED = 2  # its disconnect handler may still have to run
+    REFUSED = 3  # closed before it was connected
+
+
+_CONNECTED = State.CONNECTED
 
 
 class Socket:
@@ -232,7 +236,7 @@ class Socket:
 
     def send_group(self, group: PacketGroup) -> bool:
         """Send encoded packets; False if they can't be. Never switches greenlets."""
-        return self._state is State.CONNECTED and self.client.session.send_group(group)
+        return self._state is _CONNECTED and self.client.session.send_group(group)
 
     def send_ack(self, ack_id: int, args: Sequence[object]) -> None:
         """Answer one of the client's events."""
@@ -278,7 +282,7 @@ class Socket:
     @property
     def was_accepted(self) -> bool:
         """Whether the client has been told that it is connected; still true while it is being disconnected."""
-        return self.namespace.sockets.get(self.id) is self
+        return self._state is _CONNECTED or self._state is State.CLOSED
 
     def find_handler(self, event: str) -> Handler | None:
         """The handler of an event: its own, its namespace's, or one of their fallbacks."""
@@ -303,16 +307,16 @@ class Socket:
         """Tell the client that it is not let in; nothing of this socket remains."""
         self.namespace.adapter.leave_all(self)
         if self._state is State.CONNECTING:
-            self._state = State.CLOSED
+            self._state = State.REFUSED
             self.client.refused(self, message, data)
 
     def connect(self, auth: dict[str, Any]) -> None:
         """Let the namespace decide on this socket; its events wait until it has."""
         self._jobs.submit(run_connect, self, auth)
 
-    def receive_event(self, packet: Packet) -> None:
-        """Handle an event when the earlier ones have been handled."""
-        self._jobs.submit(run_event, self, packet)
+    def receive_event(self, packet: Packet) -> bool:
+        """Handle an event when the earlier ones have been handled; return whether it waits for them."""
+        return self._jobs.submit(run_event, self, packet)
 
     def receive_ack(self, packet: Packet) -> None:
         """Take the client's answer. It passes the events that wait; one that nobody awaits is ignored."""
@@ -323,18 +327,19 @@ class Socket:
 
     def closed(self, reason: DisconnectReason) -> None:
         """Begin to close, whatever the cause; nothing happens the second time."""
-        state, self._state = self._state, State.CLOSED
-        if state is State.CLOSED:
+        state = self._state
+        if state is State.CLOSED or state is State.REFUSED:
             return
+        self._state = State.CLOSED if state is _CONNECTED else State.REFUSED
         acks, self._acks = self._acks, None
         for pending in (acks or {}).values():
             pending.resolve(self, closed_error())
-        if state is State.CONNECTED:
+        if state is _CONNECTED:
             self.client.session.server.callbacks.add()
             self._jobs.submit(run_disconnect, self, reason)
 
     def _join(self, names: tuple[str, ...]) -> None:
-        if self._state is not State.CLOSED:
+        if self._state is State.CONNECTING or self._state is _CONNECTED:
             self.namespace.adapter.join(self, names)
 
     def _disconnect(self) -> None:
@@ -344,12 +349,11 @@ class Socket:
         self.closed(DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
 
     def _send(self, group: PacketGroup) -> None:
-        if self._state is not State.CONNECTED:
+        if self._state is not _CONNECTED:
             raise SocketClosedError("the socket is not connected")
         session = self.client.session
-        runtime = session.server.runtime
-        if runtime.is_foreign_thread():
-            runtime.call(self.send_group, group)
+        if session.runtime.is_foreign_thread():
+            session.runtime.call(self.send_group, group)
         elif not session.send_group(group):
             session.raise_unsent()
 

@@ -106,10 +106,22 @@ class WebSocketOutbox:
             more; must not switch greenlets.
     """
 
-    __slots__ = ("_bounds", "_bytes", "_failed", "_frames", "_runtime", "_sock", "_tick", "_watcher", "drained")
+    __slots__ = (
+        "_bounds",
+        "_bytes",
+        "_failed",
+        "_frames",
+        "_runtime",
+        "_sock",
+        "_tick",
+        "_ticker",
+        "_watcher",
+        "drained",
+    )
 
     def __init__(self, runtime: Runtime, sock: RawSocket, bounds: Bounds, failed: Callable[[], object]) -> None:
         self._runtime = runtime
+        self._ticker = runtime.ticker
         self._sock = sock
         self._bounds = bounds
         self._failed: Callable[[], object] | None = failed
@@ -137,14 +149,15 @@ class WebSocketOutbox:
         if self._failed is None:
             return True
         if self._frames is None:
-            tick = self._runtime.ticker.begin()
+            ticker = self._ticker
+            tick = ticker.number if ticker.is_running else ticker.begin()
             if tick != self._tick:
                 self._tick = tick
                 self._send_now(frames)
-                return True
-            self._frames = deque((frames,))
-            self._bytes = len(frames)
-            self._runtime.ticker.dirty.append(self)
+            else:
+                self._frames = deque((frames,))
+                self._bytes = len(frames)
+                ticker.dirty.append(self)
             return True
         if bounded and not self._has_room(len(frames)):
             return False

@@ -64,23 +64,24 @@ class Ticker:
     The first write of a tick goes out at once; writers that have more put themselves in `dirty`.
     """
 
-    __slots__ = ("_loop", "_scheduled", "dirty", "number")
+    __slots__ = ("_loop", "dirty", "is_running", "number")
 
     def __init__(self, loop: Any) -> None:
         self._loop = loop
-        self._scheduled = False
+        #: Whether something has been sent in this tick.
+        self.is_running = False
         self.number = 0
         self.dirty: list[WebSocketOutbox] = []
 
     def begin(self) -> int:
         """Return the number of this tick, which ends before the loop polls again."""
-        if not self._scheduled:
-            self._scheduled = True
+        if not self.is_running:
+            self.is_running = True
             self._loop.run_callback(self._end)
         return self.number
 
     def _end(self) -> None:
-        self._scheduled = False
+        self.is_running = False
         self.number += 1
         if self.dirty:
             dirty, self.dirty = self.dirty, []

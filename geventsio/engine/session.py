@@ -36,6 +36,9 @@ class SessionState(Enum):
     CLOSED = 2
 
 
+_OPEN = SessionState.OPEN
+
+
 class Session:
     """An Engine.IO session.
 
@@ -57,12 +60,14 @@ class Session:
         "handshake",
         "is_paused",
         "outbox",
+        "runtime",
         "server",
         "sid",
     )
 
     def __init__(self, server: EngineServer, sid: str, handshake: Handshake) -> None:
         self.server = server
+        self.runtime = server.runtime
         self.sid = sid
         self.handshake = handshake
         self.data: Any = None
@@ -99,7 +104,7 @@ class Session:
     def jobs(self) -> JobQueue:
         """The queue that keeps this session's callbacks in order."""
         if self._jobs is None:
-            self._jobs = JobQueue(self.server.runtime.workers)
+            self._jobs = JobQueue(self.runtime.workers)
         return self._jobs
 
     def send(self, data: str | bytes | bytearray | memoryview) -> None:
@@ -118,9 +123,8 @@ class Session:
             group = PacketGroup(None, (bytes(data),))
         else:
             raise TypeError(f"a message is str or bytes, not {type(data).__name__}")
-        runtime = self.server.runtime
-        if runtime.is_foreign_thread():
-            runtime.call(self.send_group, group)
+        if self.runtime.is_foreign_thread():
+            self.runtime.call(self.send_group, group)
         elif not self.send_group(group):
             self.raise_unsent()
 
@@ -141,13 +145,13 @@ class Session:
 
         Never switches greenlets and never closes anything before it returns.
         """
-        if self._state is not SessionState.OPEN:
+        if self._state is not _OPEN:
             return False
         if self.outbox.send(group):
             return True
         if not self._overflowing:
             self._overflowing = True
-            self.server.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
+            self.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
         return False
 
     def hold_output(self) -> None:
@@ -229,7 +233,7 @@ class Session:
         self.outbox = connection.outbox
         if polling is not None:
             if not polling.outbox.move_to(self.outbox):
-                self.server.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
+                self.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
             polling.release()
         self.server.heartbeat.start(self)
         if self.is_paused:
@@ -243,7 +247,7 @@ class Session:
 
     def receive(self, message: str | bytes) -> None:
         """Take a message from the websocket."""
-        if self._state is not SessionState.OPEN:
+        if self._state is not _OPEN:
             return
         try:
             if isinstance(message, bytes):

@@ -48,6 +48,9 @@ class State(Enum):
     CLOSED = 2
 
 
+_OPEN = State.OPEN
+
+
 class WebSocketConnection:
     """Reads frames in a callback of the hub and writes through an outbox.
 
@@ -179,7 +182,7 @@ class WebSocketConnection:
                 return False
             if event is None:
                 return True
-            if self._state is State.OPEN:
+            if self._state is _OPEN:
                 if type(event) is str or type(event) is bytes:
                     self.receiver.receive(event)
                 else:
@@ -189,14 +192,13 @@ class WebSocketConnection:
                 return False
             if self._state is State.CLOSED or self._paused:
                 return False
-            if parser.has_buffered:
-                if not end:
-                    end = monotonic() + SLICE
-                elif monotonic() > end:
-                    # Reading stops meanwhile, or a client that sends faster than we handle would fill the memory.
-                    self._reader.stop()
-                    self._runtime.backlog.add(self._go_on)
-                    return False
+            if not end:
+                end = monotonic() + SLICE
+            elif monotonic() > end:
+                # Reading stops meanwhile, or a client that sends faster than we handle would fill the memory.
+                self._reader.stop()
+                self._runtime.backlog.add(self._go_on)
+                return False
 
     def _handle_control(self, event: object) -> None:
         if type(event) is Ping:

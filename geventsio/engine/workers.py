@@ -87,13 +87,6 @@ class Worker(greenlet):
         if self._idle and self._job is None and not self.dead:
             super().throw(GreenletExit)
 
-    def assign(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
-        """Give an idle worker its next job."""
-        self._queue = queue
-        self._args = args
-        self._job = job
-        self.gr_context = Context()
-
     def begin(self) -> None:
         """Switch to the worker, unless it has begun already. Only from the hub."""
         if self._idle and self._job is not None:
@@ -167,7 +160,10 @@ class WorkerPool:
     def start(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
         """Run a job in a worker: at once when called in the hub, else in the loop's next round."""
         worker = self._pick()
-        worker.assign(queue, job, args)
+        worker._queue = queue
+        worker._args = args
+        worker._job = job
+        worker.gr_context = Context()
         self.busy += 1
         if getcurrent() is self.hub:
             worker.switch()
@@ -222,15 +218,16 @@ class JobQueue:
     def __len__(self) -> int:
         return 0 if self._jobs is None else len(self._jobs)
 
-    def submit(self, job: Job, *args: Any) -> None:
-        """Run `job(*args)` in a worker when all that was submitted before has ended."""
+    def submit(self, job: Job, *args: Any) -> bool:
+        """Run `job(*args)` in a worker when all that was submitted before has ended; return whether it waits."""
         if self._running or self._jobs is not None:
             if self._jobs is None:
                 self._jobs = deque()
             self._jobs.append((job, args))
-        else:
-            self._running = True
-            self._pool.start(self, job, args)
+            return True
+        self._running = True
+        self._pool.start(self, job, args)
+        return False
 
     def _finished(self) -> None:
         self._running = False
