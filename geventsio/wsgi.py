@@ -51,14 +51,14 @@ class Layer:
     def __init__(self, path: str, handle: WSGIApp, app: WSGIApp | None) -> None:
         self._path = path
         self._below = path + "/"
-        self._handle = handle
+        self.handle = handle
         self._app = app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request (PEP 3333). May switch greenlets."""
         path = environ.get("PATH_INFO", "")
         if path == self._path or path.startswith(self._below):
-            return self._handle(environ, start_response)
+            return self.handle(environ, start_response)
         if self._app is not None:
             return self._app(environ, start_response)
         start_response("404 Not Found", [("Content-Length", "0")])
@@ -149,7 +149,7 @@ def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
 
 def _wrapped(io: SocketIO, app: Any) -> WSGIApp:
     """The app with the layer around it, unless it has been put there already."""
-    inner = getattr(app, "wsgi_app", app)
-    if isinstance(app, Layer) or isinstance(inner, Layer):
-        return app  # type: ignore[no-any-return]
+    for layer in (app, getattr(app, "wsgi_app", None)):
+        if isinstance(layer, Layer) and layer.handle == io.handle:
+            return app  # type: ignore[no-any-return]
     return io.layer(app)

@@ -69,5 +69,7 @@ def drain_all(timeout: float = EXIT_TIMEOUT) -> None:
         timeout: seconds that the handlers of all of them may take.
     """
     end = monotonic() + timeout
-    for server in list(_servers):
+    servers = list(_servers)
+    _servers.clear()  # each is waited for once, though the interpreter's exit comes by here again
+    for server in servers:
         server.close(timeout=max(0.0, end - monotonic()))

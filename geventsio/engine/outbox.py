@@ -180,15 +180,14 @@ class WebSocketOutbox:
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
         while self._frames:
-            batch = self._next_batch(self._frames)
+            batch = _join(self._frames)
             sent = self._try_send(batch)
-            self._bytes -= sent
             if self._failed is None:
                 return
+            self._bytes -= sent
+            _drop(self._frames, sent)
             if sent < len(batch):
-                if self._frames is not None:
-                    self._frames.appendleft(memoryview(batch)[sent:])
-                    self._await_writable()
+                self._await_writable()
                 return
         self._frames = None
         self._settle()
@@ -227,17 +226,6 @@ class WebSocketOutbox:
             self._fail()
             return 0
 
-    def _next_batch(self, frames: deque[bytes | memoryview]) -> bytes | memoryview:
-        first = frames.popleft()
-        if not frames or len(first) >= JOIN_LIMIT:
-            return first
-        batch = [first]
-        size = len(first)
-        while frames and size + len(frames[0]) <= JOIN_LIMIT:
-            batch.append(frames.popleft())
-            size += len(batch[-1])
-        return b"".join(batch)
-
     def _has_room(self, size: int) -> bool:
         if self._fits(size):
             return True
@@ -268,6 +256,32 @@ class WebSocketOutbox:
         self.close()
         if failed is not None:
             failed()
+
+
+def _join(frames: deque[bytes | memoryview]) -> bytes | memoryview:
+    """The first frames in one piece: a large one alone, of small ones as many as are worth copying."""
+    first = frames[0]
+    if len(frames) == 1 or len(first) >= JOIN_LIMIT:
+        return first
+    batch = []
+    size = 0
+    for frame in frames:
+        size += len(frame)
+        if size > JOIN_LIMIT:
+            break
+        batch.append(frame)
+    return b"".join(batch)
+
+
+def _drop(frames: deque[bytes | memoryview], size: int) -> None:
+    """Take what has been sent from the left."""
+    while size:
+        first = frames[0]
+        if len(first) > size:
+            frames[0] = memoryview(first)[size:]
+            return
+        size -= len(first)
+        frames.popleft()
 
 
 def shut_write(sock: RawSocket) -> None:

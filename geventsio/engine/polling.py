@@ -12,7 +12,7 @@ from gevent.hub import Waiter
 
 from geventsio.engine.outbox import PollingOutbox
 from geventsio.engine.responses import ErrorCode, RequestError, Response
-from geventsio.engine.takeover import find_socket, no_delay
+from geventsio.engine.takeover import find_socket
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
 from geventsio.protocol.eio_packet import NOOP
@@ -112,10 +112,8 @@ class PollingTransport:
         if self._poll is not None:
             session.drop(DisconnectReason.TRANSPORT_ERROR)
             raise RequestError(ErrorCode.BAD_REQUEST)
-        sock = find_socket(environ)
-        no_delay(sock)
         if not self.outbox.waiting():
-            self._wait(sock)
+            self._wait(find_socket(environ))
         return self._answer()
 
     def post(self, environ: dict[str, Any]) -> Response:
@@ -131,7 +129,6 @@ class PollingTransport:
             raise RequestError(ErrorCode.BAD_REQUEST)
         self._posting = True
         try:
-            no_delay(find_socket(environ))
             body = _read_body(environ, session.server.options.max_payload)
             if body is None:
                 session.drop(DisconnectReason.PAYLOAD_TOO_LARGE)

@@ -19,7 +19,7 @@ from geventsio.engine.requests import EngineRequest, parse_request, wants_close
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import StartResponse, is_upgraded
+from geventsio.engine.takeover import StartResponse, find_socket, is_upgraded, no_delay
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.websocket import WebSocketConnection
@@ -136,6 +136,7 @@ class EngineServer:
             return []
         if response.status.value == 204:
             more = self._origins.preflight_headers(environ)
+        no_delay(find_socket(environ))
         if wants_close(environ):
             more.append(("Connection", "close"))
         start_response(response.status_line, response.wsgi_headers(more))
