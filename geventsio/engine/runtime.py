@@ -123,9 +123,11 @@ class Backlog:
         self._timer.close()
         self._timer = None
         end = monotonic() + BACKLOG_SLICE
-        for _ in range(len(self._waiting)):
-            self._waiting.popleft()()
-            if monotonic() > end:
-                break
-        if self._waiting and self._timer is None:
-            self._arm()
+        try:
+            for _ in range(len(self._waiting)):
+                self._waiting.popleft()()
+                if monotonic() > end:
+                    break
+        finally:
+            if self._waiting and self._timer is None:
+                self._arm()

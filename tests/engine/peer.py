@@ -74,20 +74,17 @@ def frame(opcode: int, payload: bytes = b"", fin: bool = True) -> bytes:
 
 
 class Connection:
-    """One TCP connection (or Unix one, for an address that is a path)."""
+    """One TCP connection, or a Unix one where the address is a path."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
         self._received = bytearray()
-        try:
+        if isinstance(address, str):
+            self.socket = socket.socket(socket.AF_UNIX)
             self.socket.connect(address)
-            if family == socket.AF_INET:
-                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except BaseException:
-            self.socket.close()
-            raise
+        else:
+            self.socket = socket.create_connection(address)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""

@@ -353,8 +353,9 @@ def test_requests_do_not_wait_for_delayed_acknowledgements(serve: Serve) -> None
     def look(app: Callable[..., object]) -> Callable[..., object]:
         def wrapped(environ: dict[str, object], start_response: object) -> object:
             result = app(environ, start_response)
-            sock = environ["wsgi.input"].rfile.raw._sock  # type: ignore[attr-defined]
-            taken.append(sock.getsockopt(constants.IPPROTO_TCP, constants.TCP_NODELAY))
+            if "HTTP_UPGRADE" not in environ:
+                sock = environ["wsgi.input"].rfile.raw._sock  # type: ignore[attr-defined]
+                taken.append(sock.getsockopt(constants.IPPROTO_TCP, constants.TCP_NODELAY))
             return result
 
         return wrapped
@@ -363,4 +364,11 @@ def test_requests_do_not_wait_for_delayed_acknowledgements(serve: Serve) -> None
     peer = site.polling()
     peer.say("hello")
     assert peer.poll() == ["4hello"]
-    assert taken[1:] == [1, 1]
+    connection = site.connect()
+    connection.request("GET", "/engine.io/?transport=unknown")
+    assert connection.answer().status == 400
+    websocket = peer.probe()
+    peer.reconnect()
+    assert peer.poll() == ["6"]
+    websocket.close()
+    assert taken == [1] * 5

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -79,6 +80,16 @@ class Server:
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the server (under gunicorn to its master)."""
         self._process.send_signal(number)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Keep the server from running meanwhile; what clients send waits in the kernel."""
+        # Its workers too: they are the rest of its process group.
+        os.killpg(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.pid, signal.SIGCONT)
 
     def wait(self) -> Exit:
         """Wait for the process to end; it is killed and TimeoutError is raised if it doesn't."""

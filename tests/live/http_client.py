@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Pending", "PollingSession", "Reply", "request", "start_request"]
+__all__ = ["Connection", "PollingSession", "Reply", "request", "start_request"]
 
 import json
 from collections.abc import Mapping
@@ -39,30 +39,34 @@ class Reply:
         return str(self.headers.get("Content-Type", "")).lower().replace(" ", "")
 
 
-class Pending:
-    """A request that was sent and whose response has not been read yet."""
+class Connection:
+    """A connection for one request, whose response is read when the test wants it."""
 
-    def __init__(
-        self, address: tuple[str, int], method: str, target: str, body: str | bytes | None, headers: Mapping[str, str]
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._connection = HTTPConnection(*address, timeout=DEADLINE)
+        self._connection.connect()
+
+    def send(
+        self, method: str, target: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        self.connection = HTTPConnection(*address, timeout=DEADLINE)
+        """Send a request without waiting for its response."""
         data = body.encode() if isinstance(body, str) else body
-        self.connection.request(method, target, data, dict(headers))
+        self._connection.request(method, target, data, dict(headers or {}))
 
     def reply(self) -> Reply:
         """Read the response and close the connection."""
-        with self.connection.getresponse() as response:
+        with self._connection.getresponse() as response:
             reply = Reply(response.status, response.headers, response.read())
-        self.connection.close()
+        self._connection.close()
         return reply
 
-    def __enter__(self) -> Pending:
+    def __enter__(self) -> Connection:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.connection.close()
+        self._connection.close()
 
 
 def start_request(
@@ -71,9 +75,11 @@ def start_request(
     target: str,
     body: str | bytes | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Pending:
+) -> Connection:
     """Send a request without waiting for its response."""
-    return Pending(address, method, target, body, headers or {})
+    connection = Connection(address)
+    connection.send(method, target, body, headers)
+    return connection
 
 
 def request(
@@ -111,7 +117,7 @@ class PollingSession:
             query["sid"] = sid or self.sid
         return f"{self.path}?{urlencode(query)}"
 
-    def start_poll(self) -> Pending:
+    def start_poll(self) -> Connection:
         """Send a GET without waiting for its response."""
         return start_request(self.address, "GET", self.target())
 

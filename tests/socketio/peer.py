@@ -221,21 +221,15 @@ class WebSocketPeer(Peer):
         self._messages: deque[Message] = deque()
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        key = base64.b64encode(os.urandom(16)).decode()
-        query = "EIO=4&transport=websocket" + (f"&sid={sid}" if sid else "")
-        self.socket.sendall(
-            f"GET {path}?{query} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
-            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-            "X-Test: yes\r\n\r\n".encode()
-        )
-        while b"\r\n\r\n" not in self._buffer:
-            assert self._read(), self._buffer
-        head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
-        assert head.startswith(b"HTTP/1.1 101 "), head
-        if sid is None:
-            opened = self._frame()
-            assert opened is not None and opened[0] == _TEXT and opened[1][:1] == b"0", opened
-            self.handshake = json.loads(opened[1][1:])
+        try:
+            self._open(f"{path}?EIO=4&transport=websocket" + (f"&sid={sid}" if sid else ""))
+            if sid is None:
+                opened = self._frame()
+                assert opened is not None and opened[0] == _TEXT and opened[1][:1] == b"0", opened
+                self.handshake = json.loads(opened[1][1:])
+        except BaseException:
+            self.socket.close()
+            raise
 
     def send(self, *messages: Message) -> None:
         frames = [
@@ -290,6 +284,19 @@ class WebSocketPeer(Peer):
         """Drop the connection with a TCP reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+    def _open(self, target: str) -> None:
+        """Do the handshake of RFC 6455."""
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.socket.sendall(
+            f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.socket.getpeername()[1]}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+            "X-Test: yes\r\n\r\n".encode()
+        )
+        while b"\r\n\r\n" not in self._buffer:
+            assert self._read(), self._buffer
+        head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
+        assert head.startswith(b"HTTP/1.1 101 "), head
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == _TEXT:

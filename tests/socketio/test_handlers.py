@@ -352,7 +352,7 @@ def test_a_local_class_hides_a_global_one_of_the_same_name(server: Server) -> No
 
     @server.root.on("event")
     def handler(message: Message) -> int:
-        return message.number
+        return message.number  # pyright: ignore[reportAttributeAccessIssue]
 
     assert server.peer.ask("event", {"number": 3}) == [3]
 
@@ -370,7 +370,7 @@ def take_message(message: Message) -> str:
 def make(Model: Any) -> Callable[..., Any]:
     """A handler that knows its class by a closure."""
 
-    def handler(value: Model) -> Any:
+    def handler(value: Model) -> Any:  # pyright: ignore[reportInvalidTypeForm]
         assert isinstance(value, Model)
         return value
 

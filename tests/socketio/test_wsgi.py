@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from geventsio import SocketIO
-from tests.socketio.harness import Serve, Site
-from tests.socketio.peer import Peer, PollingPeer, WebSocketPeer, http_request
-
-ROOT = Path(__file__).parents[2]
+from tests.socketio.harness import Run, Serve, Site
+from tests.socketio.peer import http_request
 
 Environ = dict[str, Any]
 
@@ -195,71 +191,6 @@ def test_no_bundles_are_served_when_they_are_not_wanted(serve: Serve, bundles: P
 # The embedded server
 
 
-class Program:
-    """A program in a process of its own that runs the embedded server; it is listening when the constructor returns."""
-
-    def __init__(self, folder: Path, source: str) -> None:
-        file = folder / "program.py"
-        file.write_text(source)
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", str(file)],
-            cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        match = re.fullmatch(r"geventsio is listening on http://127\.0\.0\.1:(\d+)\n", line)
-        if match is None:
-            self.process.kill()
-            raise AssertionError(line + self.process.communicate()[1])
-        self.address = ("127.0.0.1", int(match[1]))
-        self._peers: list[Peer] = []
-
-    def websocket(self, path: str = "/socket.io/") -> WebSocketPeer:
-        """A new client over a websocket, connected to the main namespace."""
-        peer = WebSocketPeer(self.address, path)
-        self._peers.append(peer)
-        peer.connect()
-        return peer
-
-    def polling(self) -> PollingPeer:
-        """A new client over long-polling, connected to the main namespace."""
-        peer = PollingPeer(self.address)
-        peer.connect()
-        return peer
-
-    def stop(self, number: int) -> tuple[int, str, str]:
-        """Send a signal, and return the exit status and what was printed to stdout and stderr."""
-        self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=10)
-        return self.process.returncode, output, errors
-
-    def close(self) -> None:
-        """Kill it if it still runs, and let its clients go."""
-        for peer in self._peers:
-            peer.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
-    """Start programs; they end with the test."""
-    programs: list[Program] = []
-
-    def start(source: str) -> Program:
-        programs.append(Program(tmp_path, source))
-        return programs[-1]
-
-    yield start
-    for program in programs:
-        program.close()
-
-
 SOURCE = """
 from geventsio import DisconnectReason, Socket, SocketIO
 
@@ -286,7 +217,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_embedded_server_cleanly(run: Callable[[str], Program], number: int) -> None:
+def test_a_signal_ends_the_embedded_server_cleanly(run: Run, number: int) -> None:
     program = run(SOURCE.format(run="io.run(app, port=0)"))
     peer, polling = program.websocket(), program.polling()
     assert peer.event() == polling.event() == ["hello"]
@@ -298,7 +229,7 @@ def test_a_signal_ends_the_embedded_server_cleanly(run: Callable[[str], Program]
     assert (ended.orderly, messages) == (True, [])
 
 
-def test_the_embedded_server_ends_though_a_handler_does_not(run: Callable[[str], Program]) -> None:
+def test_the_embedded_server_ends_though_a_handler_does_not(run: Run) -> None:
     source = SOURCE.replace("gevent.sleep(0.01)", "gevent.sleep(3600)")
     # It is waited for, but not in a test.
     source += "\nimport geventsio.engine.drain\ngeventsio.engine.drain.drain_all.__defaults__ = (0.1,)\n"
@@ -318,7 +249,7 @@ def test_the_embedded_server_ends_though_a_handler_does_not(run: Callable[[str],
         ("io.run(io.service(), port=0)", 404, b""),
     ],
 )
-def test_what_the_embedded_server_serves(run: Callable[[str], Program], call: str, status: int, body: bytes) -> None:
+def test_what_the_embedded_server_serves(run: Run, call: str, status: int, body: bytes) -> None:
     program = run(SOURCE.format(run=call))
     reply = http_request(program.address, "GET", "/")
     assert (reply.status, reply.body) == (status, body)
@@ -328,7 +259,7 @@ def test_what_the_embedded_server_serves(run: Callable[[str], Program], call: st
     assert program.stop(signal.SIGTERM) == (0, "bye: transport close\nthe end\n", "")
 
 
-def test_the_layer_of_another_server_is_wrapped_as_any_app(run: Callable[[str], Program]) -> None:
+def test_the_layer_of_another_server_is_wrapped_as_any_app(run: Run) -> None:
     call = """
     other = SocketIO(req_path="/other")
     other.ns("/").on("who", lambda: "other")
