@@ -15,7 +15,7 @@ from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.takeover import find_socket
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
-from geventsio.protocol.eio_packet import NOOP
+from geventsio.protocol.eio_packet import NOOP, PacketType
 from geventsio.protocol.eio_payload import decode_payload
 from geventsio.types import DisconnectReason
 
@@ -135,6 +135,9 @@ class PollingTransport:
                 raise RequestError(ErrorCode.PAYLOAD_TOO_LARGE)
             end = monotonic() + SLICE
             for packet in decode_payload(body):
+                if packet.type is PacketType.CLOSE and self._poll is None:
+                    # The loop calls what it has polled in reverse: a GET that was sent before may come up only now.
+                    session.runtime.backlog.wait()
                 if not session.is_open:
                     break
                 session.receive_packet(packet)

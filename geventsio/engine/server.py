@@ -146,12 +146,15 @@ class EngineServer:
         """Close all sessions with "server shutting down" and refuse new ones. May switch greenlets.
 
         Args:
-            timeout: seconds to wait for the callbacks; None waits for ever, 0 does not wait.
+            timeout: seconds to wait for the callbacks; None waits for ever, 0 does not wait. Inside of a callback it
+                must be 0, or the callback would wait for the end of its own session.
 
         Returns:
             Whether all `on_close` callbacks have returned.
         """
         self._is_closing = True
+        if not self.has_started:
+            return True
         for session in list(self.sessions.values()):
             session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
         return self.callbacks.wait(timeout)

@@ -261,6 +261,8 @@ class Session:
         except ProtocolError as error:
             logger.debug("closing a session: %s", error)
             self.drop(DisconnectReason.PARSE_ERROR)
+        except Exception:
+            self._fail()
 
     def receive_packet(self, packet: Packet) -> None:
         """Take a packet that arrived by POST.
@@ -270,7 +272,7 @@ class Session:
         """
         kind = packet.type
         if kind is PacketType.MESSAGE:
-            self.server.deliver(self, packet.data)
+            self._deliver(packet.data)
         elif kind is PacketType.PONG or kind is PacketType.PING:
             self.server.heartbeat.pong(self)
         elif kind is PacketType.CLOSE:
@@ -298,6 +300,23 @@ class Session:
         """Drop the last trace of a session that has ended."""
         self._state = SessionState.CLOSED
         self.server.forget(self)
+
+    def _deliver(self, data: str | bytes) -> None:
+        """Hand on a message that arrived by POST; what is wrong with it is not the transport's affair.
+
+        The session then ends as if the application had closed it: the next poll says so.
+        """
+        try:
+            self.server.deliver(self, data)
+        except ProtocolError:
+            self.close(DisconnectReason.PARSE_ERROR)
+            raise
+        except Exception:
+            self._fail()
+
+    def _fail(self) -> None:
+        logger.exception("uncaught exception while a message was taken")
+        self.close(DisconnectReason.FORCED_SERVER_CLOSE)
 
     def _say_goodbye(self) -> None:
         # engine.io-protocol: the CLOSE packet belongs to polling, a websocket has its close frame. Told by a packet,
