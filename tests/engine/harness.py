@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import gevent
 from gevent.pywsgi import WSGIServer
+from gevent.ssl import SSLContext
 
 from geventsio.engine import EngineServer, Session
 from geventsio.types import DisconnectReason
@@ -91,25 +92,27 @@ class Site:
         self._server = WSGIServer(listener, app, log=None, error_log=errors, **(server or {}))
         self._server.start()
         self.address: Address = self._server.socket.getsockname()
+        #: With which peers speak TLS, if they do.
+        self.tls: SSLContext | None = None
         self._peers: list[Peer | Connection] = []
 
     # Peers
 
     def connect(self) -> Connection:
         """Open a connection that sends nothing by itself."""
-        return self._kept(Connection(self.address))
+        return self._kept(Connection(self.address, self.tls))
 
     def polling(self, **options: Any) -> PollingPeer:
         """Open a session by polling."""
-        return self._kept(PollingPeer(self.address, **options))
+        return self._kept(PollingPeer(self.address, tls=self.tls, **options))
 
     def websocket(self, **options: Any) -> WebSocketPeer:
         """Open a session by websocket."""
-        return self._kept(WebSocketPeer(self.address, **options)).open()
+        return self._kept(WebSocketPeer(self.address, tls=self.tls, **options)).open()
 
     def second_websocket(self, peer: PollingPeer) -> WebSocketPeer:
         """Open a websocket for a session that there is already."""
-        return self._kept(WebSocketPeer(self.address, peer.websocket_target))
+        return self._kept(WebSocketPeer(self.address, peer.websocket_target, tls=self.tls))
 
     def open(self, kind: str) -> Peer:
         """Open a session of one of the `KINDS`; its callback `on_connect` has been called."""
@@ -122,6 +125,11 @@ class Site:
             peer = self._kept(peer.upgrade())
             until(lambda: session.transport == "websocket")
         return peer
+
+    def forget_peers(self) -> list[Peer | Connection]:
+        """Return all peers, which are the caller's to close now."""
+        peers, self._peers = self._peers, []
+        return peers
 
     # The record
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import gevent
 import pytest
 from gevent.event import Event
-from werkzeug.test import Client, EnvironBuilder
+from werkzeug.test import Client, create_environ
 
 from geventsio.engine import Session
 from geventsio.errors import BufferFullError
@@ -204,12 +204,9 @@ class TestBodies:
         """As under gunicorn, whose stream just ends."""
         site = serve()
         site.polling()
-        builder = EnvironBuilder("/engine.io/", query_string=f"EIO=4&transport=polling&sid={site.session().sid}")
-        environ = builder.get_environ()
-        environ.update({"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "10"})
-        environ["wsgi.input"].write(b"4hel")
-        environ["wsgi.input"].seek(0)
-        Client(site.engine).open(environ)
+        environ = create_environ("/engine.io/", query_string=f"EIO=4&transport=polling&sid={site.session().sid}")
+        environ.update({"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "10", "wsgi.input": io.BytesIO(b"4hel")})
+        assert list(site.engine(environ, lambda *_: print)) != [b"ok"]
         assert site.ending() in (DisconnectReason.TRANSPORT_ERROR, DisconnectReason.PARSE_ERROR)
         assert site.messages == []
 

@@ -16,6 +16,7 @@ from geventsio import (
     AckSender,
     AckStream,
     AckTimeoutError,
+    BufferFullError,
     SerializeError,
     Socket,
     SocketClosedError,
@@ -358,6 +359,19 @@ def test_callbacks_are_called_when_no_answer_comes(serve: Serve, how: str) -> No
         peer.close()
     wait_until(lambda: errors)
     assert type(errors[0]) is (AckTimeoutError if how == "timeout" else AckClosedError)
+
+
+def test_a_question_that_finds_no_room_leaves_nothing(serve: Serve, log: Log) -> None:
+    site, _, socket = one(serve, max_buffer_bytes=100_000)
+    futures: list[AckFuture] = []
+    with pytest.raises(BufferFullError):
+        while True:
+            futures.append(socket.emit_with_ack("row", "x" * 10_000))
+    assert len(site.io.ack_deadlines(None)) == len(futures)
+    wait_until(lambda: not socket.connected)
+    assert {type(outcome(future)) for future in futures} == {AckClosedError}
+    assert len(site.io.ack_deadlines(None)) == 0
+    log.take()
 
 
 def remaining(*kinds: type) -> list[object]:

@@ -21,7 +21,7 @@ from geventsio import (
     SocketIO,
 )
 from tests.socketio.harness import Log, Serve, Site, wait_until
-from tests.socketio.peer import ACK, CONNECT, DISCONNECT, EVENT, Packet, WebSocketPeer
+from tests.socketio.peer import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet, WebSocketPeer
 
 
 def one(serve: Serve, io: SocketIO) -> tuple[Site, WebSocketPeer, Socket]:
@@ -111,6 +111,47 @@ def test_events_sent_before_connect_is_answered_wait_too(serve: Serve) -> None:
     peer.packet()
     wait_until(lambda: len(calls) == 2)
     assert calls == ["connected", 1]
+
+
+def test_events_of_a_client_that_is_refused_are_not_handled(serve: Serve) -> None:
+    io = SocketIO()
+    calls: list[object] = []
+    asked, decide = Event(), Event()
+
+    @io.ns("/").use
+    def check() -> None:
+        asked.set()
+        decide.wait()
+        raise ConnectRefused("no")
+
+    io.ns("/").on("event", calls.append)
+    peer = serve(io).websocket()
+    peer.send_packet(Packet(CONNECT), Packet(EVENT, "/", ["event", 1]))
+    asked.wait()
+    decide.set()
+    assert peer.packet() == Packet(CONNECT_ERROR, "/", {"message": "no"})
+    wait_until(lambda: not io.engine.runtime.workers.busy)
+    assert calls == []
+
+
+def test_a_client_that_left_is_not_refused_any_more(serve: Serve) -> None:
+    io = SocketIO()
+    asked, decide = Event(), Event()
+
+    @io.ns("/").use
+    def check() -> None:
+        asked.set()
+        decide.wait()
+        raise ConnectRefused("no")
+
+    peer = serve(io).websocket()
+    peer.send_packet(Packet(CONNECT))
+    asked.wait()
+    peer.send_packet(Packet(DISCONNECT))
+    assert peer.refused("/unknown") == {"message": "Invalid namespace"}  # so the other packet has been handled
+    decide.set()
+    wait_until(lambda: not io.engine.runtime.workers.busy)
+    assert peer.rest() == []
 
 
 def test_a_connect_handler_may_wait_for_acks(serve: Serve) -> None:
@@ -510,6 +551,21 @@ def test_a_kill_ends_a_handler_quietly(serve: Serve) -> None:
     peer.emit("block")
     wait_until(lambda: running)
     gevent.kill(running[0])
+    assert peer.ask("echo", "still here") == ["still here"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_is_meant_for_the_process_reaches_its_main_greenlet(serve: Serve, error: type[BaseException]) -> None:
+    io = SocketIO()
+
+    @io.ns("/").on("stop")
+    def stop() -> None:
+        raise error
+
+    _, peer, _ = one(serve, io)
+    peer.emit("stop")
+    with pytest.raises(error):
+        Event().wait()
     assert peer.ask("echo", "still here") == ["still here"]
 
 

@@ -43,6 +43,15 @@ class Message:
     blob: bytes = b""
 
 
+@dataclass
+class Node:
+    """A type that contains itself."""
+
+    name: str
+    children: list[Node] = field(default_factory=list)
+    parent: Node | None = None
+
+
 class Typed(TypedDict):
     a: int
     b: bytes
@@ -154,6 +163,7 @@ def server(serve: Serve) -> Server:
         ),
         (list[Message], [{"room": "a", "text": "b"}], [Message("a", "b")]),
         (Message | None, {"room": "a", "text": "b"}, Message("a", "b")),
+        (Node, {"name": "a", "children": [{"name": "b"}]}, Node("a", [Node("b")])),
         (Typed, {"a": 1, "b": b"2"}, {"a": 1, "b": b"2"}),
         (Point, [1, 2], Point(1, 2)),
         (Point, [1], Point(1)),
@@ -444,10 +454,19 @@ class Holder:
     unknown: Unknown
 
 
+def test_a_field_that_clients_may_leave_out_can_have_any_type(server: Server) -> None:
+    @dataclass
+    class Job:
+        name: str
+        state: Unknown | None = None
+
+    assert server.take(Job, {"name": "x"}) == Job("x")
+
+
 @pytest.mark.parametrize(
     "annotation",
     [Unknown, list[Unknown], dict[str, Unknown], tuple[Unknown, int], Unknown | None, Callable[[], int], complex]
-    + [Message | Inner, 5, Holder, Data[Unknown], Data[list[Unknown]], Data[Holder]],
+    + [Message | Inner, 5, Holder, list[Holder], Data[Unknown], Data[list[Unknown]], Data[Holder]],
     ids=label,
 )
 def test_a_type_that_nothing_can_be_turned_into_is_an_error_at_registration(annotation: Any) -> None:

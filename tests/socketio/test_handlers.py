@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -312,7 +311,7 @@ def test_what_would_not_run_when_called_is_refused(handler: Callable[..., Any]) 
 
 
 def test_what_has_no_signature_is_refused() -> None:
-    for thing in (deque[int]().append, dict):
+    for thing in (dict, min):
         with pytest.raises(HandlerSignatureError, match="has no signature that can be read"):
             SocketIO().ns("/").on("event", thing)
 
@@ -355,6 +354,26 @@ def test_a_local_class_hides_a_global_one_of_the_same_name(server: Server) -> No
         return message.number  # pyright: ignore[reportAttributeAccessIssue]
 
     assert server.peer.ask("event", {"number": 3}) == [3]
+
+
+def test_a_local_name_that_does_not_exist_yet_is_an_error(server: Server) -> None:
+    @dataclass
+    class Early:
+        number: int
+
+    def handler(early: Early, late: Late) -> int:
+        assert isinstance(late, Late)
+        return early.number + late.number
+
+    with pytest.raises(HandlerSignatureError, match="'late' .*'Late' can't be resolved"):
+        server.root.on("event", handler)
+
+    @dataclass
+    class Late:
+        number: int
+
+    server.root.on("event", handler)
+    assert server.peer.ask("event", {"number": 3}, {"number": 4}) == [7]
 
 
 def test_a_name_of_who_registers_hides_nothing_of_the_handler_s_module(server: Server) -> None:
@@ -523,6 +542,15 @@ def reason(reason: DisconnectReason) -> None: ...
 def data(data: Data[str]) -> None: ...
 
 
+def rest_of_unknown(*rest: Handlers) -> None: ...
+
+
+def rest_of_sockets(*rest: Socket) -> None: ...
+
+
+def rest_of_data(*rest: Data[int]) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("kind", "handler", "complaint"),
     [
@@ -540,6 +568,9 @@ def data(data: Data[str]) -> None: ...
         ("event handler", reason, "'reason' .*DisconnectReason is not allowed here, the socket is not being"),
         ("event handler", maybe_ack, "'ack' .*AckSender is neither"),
         ("event handler", rest_then, r"'last' .*no argument is left for it, \*args takes them all"),
+        ("event handler", rest_of_unknown, "'rest' .*Handlers is neither an extractor nor a type"),
+        ("event handler", rest_of_sockets, "'rest' "),
+        ("event handler", rest_of_data, "'rest' "),
         ("connect handler", two, "'second' .*no argument is left for it, a connect handler has the auth payload"),
         ("connect handler", ack, "'ack' .*AckSender is not allowed here, there is no event to answer"),
         ("connect handler", reason, "'reason' .*DisconnectReason is not allowed here"),
