@@ -11,6 +11,7 @@ from geventsio.adapters.base import Adapter
 from geventsio.adapters.local import LocalAdapter
 from geventsio.client import Client
 from geventsio.config import split_options
+from geventsio.dispatch import describe_job
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
@@ -55,6 +56,7 @@ class SocketIO:
             }
         )
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
+        self.engine.describe_job = describe_job
         self._adapter = adapter
         self._namespaces: dict[str, Namespace] = {}
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from geventsio.config import EngineOptions, engine_options
-from geventsio.engine.accept import Acceptor
+from geventsio.engine.accept import Acceptor, refuse
 from geventsio.engine.drain import WaitGroup, drain_at_exit, in_turns
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import Heartbeat
@@ -23,6 +23,7 @@ from geventsio.engine.session import Session, SessionState
 from geventsio.engine.takeover import StartResponse, can_take_over, find_socket, is_upgraded, no_delay
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
+from geventsio.engine.watchdog import DescribeJob, describe
 from geventsio.engine.websocket import WebSocketConnection
 from geventsio.protocol.eio_packet import encode_open
 from geventsio.protocol.packet_group import PacketGroup
@@ -75,6 +76,7 @@ class EngineServer:
         self._on_close: OnClose = on_close or _ignore
         self._inline = inline
         self._origins = OriginPolicy(self.options.cors_allowed_origins, self.options.cors_credentials)
+        self.describe_job: DescribeJob = self._describe_job
         self._is_closing = False
         self._has_warned = False
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
@@ -87,7 +89,7 @@ class EngineServer:
     def runtime(self) -> Runtime:
         """The hub's part of the server."""
         drain_at_exit(self)
-        return Runtime()
+        return Runtime(self.options.blocked_threshold, self.describe_job)
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
@@ -283,7 +285,7 @@ class EngineServer:
 
     def _connect_websocket(self, environ: Environ, connection: WebSocketConnection) -> None:
         if self._is_closing:
-            connection.close(CloseCode.TRY_AGAIN_LATER, str(ErrorCode.SHUTTING_DOWN.value[1]))
+            refuse(connection, ErrorCode.SHUTTING_DOWN)
             return
         session = Session(self, secrets.token_urlsafe(SID_BYTES), Handshake(environ))
         connection.receiver = session
@@ -325,6 +327,9 @@ class EngineServer:
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
         session.jobs.submit(self._on_message, session, data)
+
+    def _describe_job(self, job: Callable[..., object], args: tuple[Any, ...]) -> str:
+        return describe(self._on_close if job == self._run_on_close else job, args)
 
     def _run_on_close(self, session: Session, reason: DisconnectReason) -> None:
         try:

@@ -101,12 +101,12 @@ def _serve_pywsgi(load: Callable[[], WSGIApplication], binding: Binding, kind: s
     import gevent
     from gevent.pywsgi import WSGIServer
 
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = dict(binding.tls)
     if kind == "pywsgi-websocket":
         from geventwebsocket.handler import WebSocketHandler
 
         options["handler_class"] = WebSocketHandler
-    server = WSGIServer(binding.listener, load(), log=None, **options, **binding.tls)
+    server = WSGIServer(binding.listener, load(), log=None, **options)
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, server.stop)
     server.start()

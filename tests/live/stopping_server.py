@@ -1,7 +1,7 @@
 """The command `python -m tests.live.stopping_server RECORD --server S`: a Socket.IO server that records what it ran.
 
-It appends a line to the file RECORD when a socket has connected and when its disconnect handler has run, `connect ID` and
-`disconnect ID REASON`, and answers the event `pid` with its process id.
+It appends a line to the file RECORD when a socket has connected, `connect ID`, and when its disconnect handler has run,
+`disconnect ID REASON`. It answers the event `pid` with its process id; the handler of `sleep` never ends.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def make_app(record: str, options: dict[str, Any]) -> WSGIApplication:
     """The application, with options of `SocketIO`."""
+    import gevent
+
     from geventsio import DisconnectReason, Socket, SocketIO
 
     descriptor = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -37,6 +39,10 @@ def make_app(record: str, options: dict[str, Any]) -> WSGIApplication:
     def pid() -> int:
         return os.getpid()
 
+    @namespace.on("sleep")
+    def sleep() -> None:
+        gevent.sleep(3600)
+
     @namespace.on_disconnect
     def disconnect(socket: Socket, reason: DisconnectReason) -> None:
         write(f"disconnect {socket.id} {reason}")
@@ -46,7 +52,7 @@ def make_app(record: str, options: dict[str, Any]) -> WSGIApplication:
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="python -m tests.live.stopping_server", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.live.stopping_server", description="A server that records what it ran.")
     parser.add_argument("record", metavar="RECORD")
     parser.add_argument("--server", choices=ALL_SERVERS, default="embedded")
     parser.add_argument("--port", type=int, default=0)
