@@ -244,8 +244,16 @@ def open_clients() -> Iterator[Callable[..., Clients]]:
         clients.kill()
 
 
-@pytest.mark.parametrize("mode", ["polling", "websocket", "upgrade"])
-@pytest.mark.parametrize("package", ["socket.io-client", "socket.io-client-3"])
+@pytest.mark.parametrize(
+    ("package", "mode"),
+    [
+        ("socket.io-client", "polling"),
+        ("socket.io-client", "websocket"),
+        ("socket.io-client", "upgrade"),
+        ("socket.io-client-3", "polling"),
+        ("socket.io-client-3", "websocket"),
+    ],
+)
 @pytest.mark.parametrize("kind", ["embedded", *GUNICORN])
 def test_official_clients_reconnect_by_themselves(
     kind: str, package: str, mode: str, record: Path, open_clients: Callable[..., Clients]
