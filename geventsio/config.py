@@ -17,7 +17,7 @@ __all__ = ["EngineOptions", "OriginRule", "SocketIOOptions", "split_options"]
 OriginRule = Union[None, str, "re.Pattern[str]", Collection[Union[str, "re.Pattern[str]"]], Callable[[str], bool]]
 
 _DURATIONS = frozenset(
-    {"ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "connect_timeout", "ack_timeout"}
+    "ping_interval ping_timeout upgrade_timeout close_timeout drain_timeout connect_timeout ack_timeout".split()
 )
 _COUNTS = frozenset({"max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events", "max_attachments"})
 _SWITCHES = frozenset({"allow_upgrades", "cors_credentials", "serve_client"})
@@ -35,6 +35,8 @@ class EngineOptions:
         ping_timeout: seconds that a client may take to answer a ping.
         upgrade_timeout: seconds from a websocket's probe to its upgrade packet.
         close_timeout: seconds that a closing connection may take to say goodbye.
+        drain_timeout: seconds over which the websockets are closed when the server stops.
+        blocked_threshold: seconds that a handler may keep all others waiting before the log names it; None for never.
         max_payload: bytes of one POST body, and of one websocket message.
         max_buffer_size: packets that may wait for one client.
         max_buffer_bytes: bytes that may wait for one client.
@@ -50,6 +52,8 @@ class EngineOptions:
     ping_timeout: float = 20
     upgrade_timeout: float = 10
     close_timeout: float = 5
+    drain_timeout: float = 5
+    blocked_threshold: float | None = 0.5
     max_payload: int = 1_000_000
     max_buffer_size: int = 10_000
     max_buffer_bytes: int = 5_000_000
@@ -61,6 +65,8 @@ class EngineOptions:
         object.__setattr__(self, "req_path", _normal_path(self.req_path))
         object.__setattr__(self, "transports", _check_transports(self.transports))
         _check_origins(self.cors_allowed_origins)
+        if self.blocked_threshold is not None:
+            _check_duration("blocked_threshold", self.blocked_threshold)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from geventsio.types import DisconnectReason
 if TYPE_CHECKING:
     from geventsio.socket import Socket
 
-__all__ = ["run_callback", "run_connect", "run_disconnect", "run_event"]
+__all__ = ["describe_job", "run_callback", "run_connect", "run_disconnect", "run_event"]
 
 logger = logging.getLogger("geventsio")
 
@@ -93,6 +93,25 @@ def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[ob
         callback(*args)
     except BaseException as error:
         _report(socket, "ack", error)
+
+
+def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
+    """Name a job for who reads in the log that it blocked everybody else."""
+    if job is run_callback:
+        return f"the acknowledgement's callback {_name(args[1])}"
+    socket: Socket = args[0]
+    if job is run_event:
+        event = args[1].data[0]
+        handler = socket.find_handler(event)
+        return f"the handler {_name(handler and handler.function)} of {event!r} in {socket.ns}"
+    if job is run_disconnect:
+        handler = socket.find_disconnect_handler()
+        return f"the disconnect handler {_name(handler and handler.function)} in {socket.ns}"
+    return f"the connect handler or a middleware in {socket.ns}"
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", function))
 
 
 def _answer(ack: AckSender, result: object) -> None:

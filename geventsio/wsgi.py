@@ -122,7 +122,9 @@ def run(io: SocketIO, app: Any, host: str, port: int, **server_options: Any) -> 
 
 
 def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
-    """Serve a WSGI app with pywsgi until SIGINT or SIGTERM, then say goodbye to all clients. Switches greenlets.
+    """Serve a WSGI app with pywsgi until SIGTERM, SIGINT or SIGHUP, then drain. Switches greenlets.
+
+    A second SIGINT (Ctrl-C) ends the process at once.
 
     Args:
         app: a WSGI app.
@@ -134,17 +136,24 @@ def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
     server = _Server((host, port), app, **server_options)
     server.start()
     stop = gevent.event.Event()
-    handlers = [gevent.signal_handler(number, stop.set) for number in (signal.SIGINT, signal.SIGTERM)]
+    watchers = {number: gevent.signal_handler(number, stop.set) for number in _stop_signals()}
     scheme = "https" if server.ssl_enabled else "http"
     print(f"geventsio is listening on {scheme}://{host}:{server.server_port}", flush=True)
     try:
         stop.wait()
     finally:
-        for handler in handlers:
-            handler.cancel()
+        watchers.pop(signal.SIGINT).cancel()
         server.close()
         drain_all()
         server.stop(timeout=1)
+        for watcher in watchers.values():
+            watcher.cancel()
+
+
+def _stop_signals() -> list[signal.Signals]:
+    # nohup has SIGHUP ignored, and it shall stay so.
+    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hangup]
 
 
 def _wrapped(io: SocketIO, app: Any) -> WSGIApp:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any, NamedTuple
 
+import gevent
+
+from geventsio.engine.drain import TURN
 from geventsio.engine.outbox import Bounds
 from geventsio.engine.requests import check_handshake, upgrade_headers
-from geventsio.engine.responses import ErrorCode, RequestError
+from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.takeover import StartResponse, TakenSocket, can_take_over, take_over
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.websocket import WebSocketConnection
+from geventsio.protocol.websocket import CloseCode, build_text
 from geventsio.types import DisconnectReason
 
-__all__ = ["Accepted", "Acceptor"]
+__all__ = ["Accepted", "Acceptor", "refuse"]
+
+#: Seconds that clients have to end their close handshakes when the process stops.
+LAST_WORDS = 1.0
 
 Environ = dict[str, Any]
 
@@ -70,11 +78,18 @@ class Acceptor:
             raise RequestError(ErrorCode.BAD_REQUEST, "this WSGI server gives no access to its sockets")
         return self._take(environ, start_response)
 
-    def refuse_upgraded(self, environ: Environ, start_response: StartResponse, code: int, reason: str) -> None:
-        """Refuse a websocket whose 101 the server has sent already: nothing is left but a close code."""
+    def finish(self) -> None:
+        """Let clients take in our last words before the process goes, but not for long. Switches greenlets."""
+        give_up = monotonic() + LAST_WORDS
+        gevent.sleep(TURN)  # polls that were woken have yet to be answered
+        while self._closing and monotonic() < give_up:
+            gevent.sleep(TURN)
+
+    def refuse_upgraded(self, environ: Environ, start_response: StartResponse, error: ErrorCode) -> None:
+        """Refuse a websocket whose 101 the server has sent already: see `refuse`."""
         if can_take_over(environ):
             accepted = self._take(environ, start_response)
-            accepted.connection.close(code, reason)
+            refuse(accepted.connection, error)
             accepted.serve()
 
     def _take(self, environ: Environ, start_response: StartResponse) -> Accepted:
@@ -83,3 +98,15 @@ class Acceptor:
             self._runtime, taken.sock, _Nobody(), self._bounds, self._max_message_size, self._closing
         )
         return Accepted(connection, taken)
+
+
+def refuse(connection: WebSocketConnection, error: ErrorCode) -> None:
+    """Close a new connection with an error.
+
+    The official client does not hear of a websocket that is closed before its open packet, and waits for that for 20 s. It
+    takes a message that is no Engine.IO packet for a failed attempt, and makes the next one in time.
+    """
+    body = Response.error(error).body
+    connection.outbox.write(build_text(body))
+    is_temporary = error is ErrorCode.SHUTTING_DOWN
+    connection.close(CloseCode.TRY_AGAIN_LATER if is_temporary else CloseCode.POLICY_VIOLATION, str(error.value[1]))

@@ -7,19 +7,21 @@ from functools import cached_property
 from typing import Any
 
 from geventsio.engine.accept import Acceptor
+from geventsio.engine.drain import drain_at_exit, in_turns
 from geventsio.engine.outbox import Bounds
-from geventsio.engine.responses import RequestError, Response
+from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.takeover import StartResponse
 from geventsio.engine.websocket import WebSocketConnection
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import BufferFullError, SocketClosedError
-from geventsio.protocol.websocket import build_binary, build_text
+from geventsio.protocol.websocket import CloseCode, build_binary, build_text
 from geventsio.types import DisconnectReason
 
 __all__ = ["PlainWebSocket", "websocket_app"]
 
 CLOSE_TIMEOUT = 5.0
+DRAIN_TIMEOUT = 5.0
 
 #: Messages of one connection that may wait for their callback before reading pauses.
 MAX_PENDING = 64
@@ -57,15 +59,24 @@ class PlainWebSocket:
 
     def connection_lost(self, reason: DisconnectReason) -> None:
         """Learn that the connection is gone."""
+        self._app.clients.discard(self)
+
+    def close(self, code: int = CloseCode.NORMAL) -> None:
+        """Send what waits, say goodbye and end the connection."""
+        self._connection.close(code)
+        self._app.clients.discard(self)
 
 
 class _WebSocketApp:
     def __init__(self, on_message: Callable[[PlainWebSocket, str | bytes], object], max_message_size: int) -> None:
         self.on_message = on_message
         self._max_message_size = max_message_size
+        self._is_draining = False
+        self.clients: set[PlainWebSocket] = set()
 
     @cached_property
     def runtime(self) -> Runtime:
+        drain_at_exit(self)
         return Runtime()
 
     @cached_property
@@ -75,14 +86,24 @@ class _WebSocketApp:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         try:
+            if self._is_draining:
+                raise RequestError(ErrorCode.SHUTTING_DOWN)
             accepted = self._acceptor.accept(environ, start_response)
         except RequestError as error:
             response = Response.error(error.code)
             start_response(response.status_line, response.wsgi_headers())
             return [response.body]
-        accepted.connection.receiver = PlainWebSocket(self, accepted.connection)
+        client = accepted.connection.receiver = PlainWebSocket(self, accepted.connection)
+        self.clients.add(client)
         accepted.serve()
         return []
+
+    def drain(self, limit: float | None = None) -> None:
+        """See `Drainable`."""
+        self._is_draining = True
+        seconds = DRAIN_TIMEOUT if limit is None else min(DRAIN_TIMEOUT, limit)
+        in_turns(list(self.clients), seconds, lambda client: client.close(CloseCode.GOING_AWAY))
+        self._acceptor.finish()
 
 
 def websocket_app(

@@ -12,6 +12,7 @@ from gevent import monkey
 from gevent.hub import Waiter
 
 from geventsio.engine.timeouts import Timeouts
+from geventsio.engine.watchdog import DescribeJob, Watchdog, describe
 from geventsio.engine.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -32,14 +33,19 @@ class Runtime:
     """The hub that serves one server, taken when the first request arrives.
 
     Never at import: a process that forks or reloads afterwards would share a loop with its parent.
+
+    Args:
+        blocked_threshold: seconds for which a job may keep the hub before the log names it; None for ever.
+        describe: names a job there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blocked_threshold: float | None = None, describe: DescribeJob = describe) -> None:
         self.hub: Any = gevent.get_hub()
         self.loop: Any = self.hub.loop
         self._thread = _thread_id()
         self.ticker = Ticker(self.loop)
         self.backlog = Backlog(self.loop)
+        self.watchdog = None if blocked_threshold is None else Watchdog(self.loop, blocked_threshold, describe)
         self.workers = WorkerPool(self)
         #: Outboxes that keep back what follows a packet that shall arrive alone.
         self.held: Timeouts[WebSocketOutbox] = Timeouts(

@@ -6,11 +6,12 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from time import monotonic
 from typing import Any
 
 from geventsio.config import EngineOptions, engine_options
-from geventsio.engine.accept import Acceptor
-from geventsio.engine.drain import WaitGroup, drain_at_exit
+from geventsio.engine.accept import Acceptor, refuse
+from geventsio.engine.drain import WaitGroup, drain_at_exit, in_turns
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import Heartbeat
 from geventsio.engine.origins import OriginPolicy
@@ -19,14 +20,15 @@ from geventsio.engine.requests import EngineRequest, parse_request, wants_close
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import StartResponse, find_socket, is_upgraded, no_delay
+from geventsio.engine.takeover import StartResponse, can_take_over, find_socket, is_upgraded, no_delay
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
+from geventsio.engine.watchdog import DescribeJob, describe
 from geventsio.engine.websocket import WebSocketConnection
 from geventsio.protocol.eio_packet import encode_open
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import CloseCode
-from geventsio.types import DisconnectReason
+from geventsio.types import DisconnectReason, TransportType
 
 __all__ = ["EngineServer"]
 
@@ -74,7 +76,9 @@ class EngineServer:
         self._on_close: OnClose = on_close or _ignore
         self._inline = inline
         self._origins = OriginPolicy(self.options.cors_allowed_origins, self.options.cors_credentials)
+        self.describe_job: DescribeJob = self._describe_job
         self._is_closing = False
+        self._has_warned = False
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
         self.deliver: OnMessage = self._on_message if inline else self._submit_message
@@ -85,7 +89,7 @@ class EngineServer:
     def runtime(self) -> Runtime:
         """The hub's part of the server."""
         drain_at_exit(self)
-        return Runtime()
+        return Runtime(self.options.blocked_threshold, self.describe_job)
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
@@ -128,8 +132,7 @@ class EngineServer:
         except RequestError as error:
             logger.info("refused a request: %s", error)
             if is_upgraded(environ):
-                reason = str(error.code.value[1])
-                self.acceptor.refuse_upgraded(environ, start_response, CloseCode.POLICY_VIOLATION, reason)
+                self.acceptor.refuse_upgraded(environ, start_response, error.code)
                 return []
             response = Response.error(error.code)
         if response is None:
@@ -155,9 +158,31 @@ class EngineServer:
         self._is_closing = True
         if not self.has_started:
             return True
-        for session in list(self.sessions.values()):
-            session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+        self._close_sessions(0)
         return self.callbacks.wait(timeout)
+
+    def drain(self, limit: float | None = None) -> bool:
+        """Do what `close` does, at the pace that `drain_timeout` asks for. Switches greenlets.
+
+        Parked polls are answered at once; websockets are closed a few at a time, so that their clients don't all come
+        back at the same moment. Meanwhile those that are left are served.
+
+        Args:
+            limit: seconds that all of it may take.
+
+        Returns:
+            Whether all `on_close` callbacks have returned.
+        """
+        self._is_closing = True
+        if not self.has_started:
+            return True
+        end = None if limit is None else monotonic() + limit
+        options = self.options
+        self._close_sessions(options.drain_timeout if limit is None else min(options.drain_timeout, limit / 2))
+        rest = options.close_timeout if end is None else min(options.close_timeout, end - monotonic())
+        done = self.callbacks.wait(max(0.0, rest))
+        self.acceptor.finish()
+        return done
 
     # What sessions and protocols above use
 
@@ -222,11 +247,19 @@ class EngineServer:
             raise RequestError(ErrorCode.UNKNOWN_SID)
         return session
 
+    def _close_sessions(self, spread: float) -> None:
+        sessions = list(self.sessions.values())
+        websockets = [session for session in sessions if session.transport is TransportType.WEBSOCKET]
+        for session in sessions:
+            if session.transport is TransportType.POLLING:
+                session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+        in_turns(websockets, spread, lambda session: session.close(DisconnectReason.SERVER_SHUTTING_DOWN))
+
     def _open_polling(self, environ: Environ) -> Response:
         session = Session(self, secrets.token_urlsafe(SID_BYTES), Handshake(environ))
         session.start_polling()
         self._opened(session)
-        return Response.payload(self._open_packet(session, self._upgrades()))
+        return Response.payload(self._open_packet(session, self._upgrades(environ)))
 
     def _serve_polling(self, environ: Environ, session: Session) -> Response:
         polling = session.polling
@@ -256,6 +289,9 @@ class EngineServer:
         accepted.serve()
 
     def _connect_websocket(self, environ: Environ, connection: WebSocketConnection) -> None:
+        if self._is_closing:
+            refuse(connection, ErrorCode.SHUTTING_DOWN)
+            return
         session = Session(self, secrets.token_urlsafe(SID_BYTES), Handshake(environ))
         connection.receiver = session
         session.start_websocket(connection)
@@ -268,8 +304,19 @@ class EngineServer:
         session.begin_upgrade(upgrade)
         self.upgrading.start(upgrade)
 
-    def _upgrades(self) -> tuple[str, ...]:
-        return ("websocket",) if self.options.allow_upgrades and "websocket" in self.options.transports else ()
+    def _upgrades(self, environ: Environ) -> tuple[str, ...]:
+        if not self.options.allow_upgrades or "websocket" not in self.options.transports:
+            return ()
+        if can_take_over(environ):
+            return ("websocket",)
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "this WSGI server (%s) gives no access to its gevent sockets: clients stay with polling. Websockets "
+                "need gunicorn -k gevent, gevent.pywsgi, or Werkzeug's server in a process patched by gevent.monkey",
+                environ.get("SERVER_SOFTWARE", "unknown"),
+            )
+        return ()
 
     def _open_packet(self, session: Session, upgrades: tuple[str, ...]) -> bytes:
         options = self.options
@@ -285,6 +332,9 @@ class EngineServer:
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
         session.jobs.submit(self._on_message, session, data)
+
+    def _describe_job(self, job: Callable[..., object], args: tuple[Any, ...]) -> str:
+        return describe(self._on_close if job == self._run_on_close else job, args)
 
     def _run_on_close(self, session: Session, reason: DisconnectReason) -> None:
         try:

@@ -15,6 +15,7 @@ from geventsio.engine.workers import JobQueue
 from geventsio.errors import BufferFullError, ProtocolError, SocketClosedError
 from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet
 from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.websocket import CloseCode
 from geventsio.types import DisconnectReason, TransportType
 
 if TYPE_CHECKING:
@@ -335,7 +336,8 @@ class Session:
         client_left = reason is DisconnectReason.TRANSPORT_CLOSE
         polling = self._polling
         if self._connection is not None:
-            self._connection.close()
+            is_going = reason is DisconnectReason.SERVER_SHUTTING_DOWN
+            self._connection.close(CloseCode.GOING_AWAY if is_going else CloseCode.NORMAL)
         elif polling is not None:
             polling.finish(client_left)
         if polling is None or client_left or (drop and not polling.is_polled):

@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,10 @@ class Worker(greenlet):
     def begin(self) -> None:
         """Switch to the worker, unless it has begun already. Only from the hub."""
         if self._idle and self._job is not None:
+            job, args, begin = self._job, self._args, monotonic()
             self.switch()
+            if monotonic() - begin > self._pool.threshold:
+                self._pool.blocked(job, args, begin)
 
     def _work(self) -> None:
         pool = self._pool
@@ -154,6 +158,9 @@ class WorkerPool:
         self.home = self.hub
         self._own_references = _count_references(worker)
         self._idle = [worker]
+        self._watchdog = runtime.watchdog
+        #: Seconds that a job may keep the hub; see `Watchdog`.
+        self.threshold = inf if runtime.watchdog is None else runtime.watchdog.threshold
         #: Workers that are running a job, or are about to.
         self.busy = 0
 
@@ -166,9 +173,17 @@ class WorkerPool:
         worker.gr_context = Context()
         self.busy += 1
         if getcurrent() is self.hub:
+            begin = monotonic()
             worker.switch()
+            if monotonic() - begin > self.threshold:
+                self.blocked(job, args, begin)
         else:
             self.runtime.loop.run_callback(worker.begin)
+
+    def blocked(self, job: Job, args: tuple[Any, ...], begin: float) -> None:
+        """Take it that a job, begun at `begin`, has kept the hub for longer than the threshold."""
+        if self._watchdog is not None:
+            self._watchdog.blocked(job, args, monotonic() - begin)
 
     def report(self, error: BaseException) -> None:
         """Take what escaped from a job: system errors go to the main greenlet, the rest to the log."""

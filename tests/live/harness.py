@@ -23,7 +23,7 @@ DEADLINE = 30.0
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_LISTENING = re.compile(r"listening on http://([0-9.]+):([0-9]+)\n")
+_LISTENING = re.compile(r"(?:geventsio is )?listening on (https?)(?:\+unix)?://(?:\[?([0-9.:]+?)\]?:([0-9]+)|(/.*))\n")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Server:
     """A server in a process of its own, listening when the constructor returns.
 
     Args:
-        command: the command line; it must print `listening on http://HOST:PORT` as its first line.
+        command: the command line; it must print `listening on http://HOST:PORT` as its first line, or
+            `http+unix://PATH`, and `https` with TLS.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -54,7 +55,7 @@ class Server:
             self.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0, start_new_session=True
         )
         try:
-            self.address = self._wait_for_address()
+            self.scheme, self.address, self.path = self._wait_for_address()
         except BaseException:
             self._kill()
             raise
@@ -63,7 +64,7 @@ class Server:
     def url(self) -> str:
         """The server's `http://HOST:PORT`."""
         host, port = self.address
-        return f"http://{host}:{port}"
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def pid(self) -> int:
@@ -135,12 +136,12 @@ class Server:
     def __str__(self) -> str:
         return " ".join(self.command[1:])
 
-    def _wait_for_address(self) -> tuple[str, int]:
+    def _wait_for_address(self) -> tuple[str, tuple[str, int], str]:
         line = self._read_line()
         match = _LISTENING.fullmatch(line)
         if match is None:
             raise RuntimeError(f"{self} did not start; stdout: {line!r}; stderr: {self.take_errors()}")
-        return match[1], int(match[2])
+        return match[1], (match[2] or "", int(match[3] or 0)), match[4] or ""
 
     def _read_line(self) -> str:
         assert self._process.stdout is not None

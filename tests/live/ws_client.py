@@ -100,14 +100,22 @@ class WebSocket:
         address: host and port.
         target: path and query string.
         headers: more request headers.
+        connection: a connected socket to use, such as one with TLS.
 
     Raises:
         Refused: the server refused the handshake.
     """
 
-    def __init__(self, address: tuple[str, int], target: str, headers: Iterable[tuple[str, str]] = ()) -> None:
-        self.socket = socket.create_connection(address, timeout=DEADLINE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        target: str,
+        headers: Iterable[tuple[str, str]] = (),
+        connection: socket.socket | None = None,
+    ) -> None:
+        self.socket = connection or socket.create_connection(address, timeout=DEADLINE)
+        if self.socket.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.headers: dict[str, str] = {}
         self.pongs: list[bytes] = []
         self._connection = WSConnection(ConnectionType.CLIENT)
