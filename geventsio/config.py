@@ -66,7 +66,7 @@ class EngineOptions:
         object.__setattr__(self, "transports", _check_transports(self.transports))
         _check_origins(self.cors_allowed_origins)
         if self.blocked_threshold is not None:
-            _check_duration("blocked_threshold", self.blocked_threshold)
+            check_duration("blocked_threshold", self.blocked_threshold)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,8 +103,8 @@ class Acceptor:
 def refuse(connection: WebSocketConnection, error: ErrorCode) -> None:
     """Close a new connection with an error.
 
-    The official client does not hear of a websocket that is closed before its open packet, and waits for that for 20 s. It
-    takes a message that is no Engine.IO packet for a failed attempt, and makes the next one in time.
+    The official client does not hear of a websocket that is closed before its open packet, and waits for that for
+    20 s. It takes a message that is no Engine.IO packet for a failed attempt, and makes the next one in time.
     """
     body = Response.error(error).body
     connection.outbox.write(build_text(body))

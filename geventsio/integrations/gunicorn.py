@@ -1,7 +1,7 @@
 """A hook for gunicorn's configuration file.
 
-None is needed as a rule: geventsio finds its worker behind the SIGTERM handler that gunicorn installs. An application that
-installs a SIGTERM handler of its own hides the worker; then one line in `gunicorn.conf.py` names it:
+None is needed as a rule: geventsio finds its worker behind the SIGTERM handler that gunicorn installs. An application
+that installs a SIGTERM handler of its own hides the worker; then one line in `gunicorn.conf.py` names it:
 
     from geventsio.integrations.gunicorn import post_worker_init
 """

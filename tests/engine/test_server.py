@@ -509,10 +509,10 @@ def test_thousands_of_clients_leave_nothing_behind(serve: Serve) -> None:
     site = serve(on_message=handle, max_payload=1000, max_buffer_bytes=100_000, close_timeout=0.2, upgrade_timeout=0.2)
     left = count(WebSocketConnection, Session)  # by tests that failed, for pytest to show
     live(site, 160, seed=0)
-    until(lambda: count(WebSocketConnection, Session) == left)
+    until(lambda: count(WebSocketConnection, Session) <= left)
     before = Balance()
     live(site, 2000, seed=1000)
-    until(lambda: count(WebSocketConnection, Session) == left)
+    until(lambda: count(WebSocketConnection, Session) <= left)
     after = Balance()
     assert after.objects == before.objects
     assert after.watchers <= before.watchers

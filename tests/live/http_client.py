@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Connection", "PollingSession", "Reply", "request", "start_request"]
+__all__ = ["Pending", "PollingSession", "Reply", "request", "start_request"]
 
 import json
 from collections.abc import Mapping
@@ -39,8 +39,8 @@ class Reply:
         return str(self.headers.get("Content-Type", "")).lower().replace(" ", "")
 
 
-class Connection:
-    """A connection for one request, whose response is read when the test wants it."""
+class Pending:
+    """A request on a connection of its own, sent and answered when the test wants it."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._connection = HTTPConnection(*address, timeout=DEADLINE)
@@ -60,7 +60,7 @@ class Connection:
         self._connection.close()
         return reply
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Pending:
         return self
 
     def __exit__(
@@ -75,9 +75,9 @@ def start_request(
     target: str,
     body: str | bytes | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Connection:
+) -> Pending:
     """Send a request without waiting for its response."""
-    connection = Connection(address)
+    connection = Pending(address)
     connection.send(method, target, body, headers)
     return connection
 
@@ -117,7 +117,7 @@ class PollingSession:
             query["sid"] = sid or self.sid
         return f"{self.path}?{urlencode(query)}"
 
-    def start_poll(self) -> Connection:
+    def start_poll(self) -> Pending:
         """Send a GET without waiting for its response."""
         return start_request(self.address, "GET", self.target())
 

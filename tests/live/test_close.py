@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.live.endpoint import Endpoint, error
-from tests.live.http_client import Connection
+from tests.live.http_client import Pending
 
 
 def test_a_close_packet_ends_the_parked_poll(either: Endpoint) -> None:
@@ -65,7 +65,7 @@ def test_a_close_frame_ends_an_upgraded_session(either: Endpoint) -> None:
 def test_a_close_packet_does_not_overtake_a_poll(either: Endpoint) -> None:
     """A client may fire both at once; a busy server finds both to read, and its event loop may turn them round."""
     session = either.open_polling()
-    with Connection(either.address) as poll, Connection(either.address) as post:
+    with Pending(either.address) as poll, Pending(either.address) as post:
         # Answered later than both connections were made, and so accepted.
         either.open_polling()
         with either.server.stopped():
