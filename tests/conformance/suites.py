@@ -44,6 +44,7 @@ def engine(timing: Timing) -> WSGIApplication:
         ping_interval=timing.ping_interval,
         ping_timeout=timing.ping_timeout,
         max_payload=_MAX_PAYLOAD,
+        per_message_deflate=True,
         cors_allowed_origins="*",
     )
 
@@ -55,6 +56,7 @@ def socket(timing: Timing) -> WSGIApplication:
         ping_timeout=timing.ping_timeout,
         connect_timeout=timing.connect_timeout,
         max_payload=_MAX_PAYLOAD,
+        per_message_deflate=True,
         cors_allowed_origins="*",
     )
     for path in ("/", "/custom"):
