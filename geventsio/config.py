@@ -11,15 +11,19 @@ from typing import Any, Union, get_type_hints
 
 from geventsio.types import TransportType
 
-__all__ = ["EngineOptions", "OriginRule", "SocketIOOptions", "split_options"]
+__all__ = ["EngineOptions", "OriginRule", "SocketIOOptions", "size_threshold", "split_options"]
 
 #: What `cors_allowed_origins` may be: see `EngineOptions`.
 OriginRule = Union[None, str, "re.Pattern[str]", Collection[Union[str, "re.Pattern[str]"]], Callable[[str], bool]]
+
+#: Bytes from which on compression is worth its time, unless an option says otherwise.
+DEFAULT_THRESHOLD = 1024
 
 _DURATIONS = frozenset(
     "ping_interval ping_timeout upgrade_timeout close_timeout drain_timeout connect_timeout ack_timeout".split()
 )
 _COUNTS = frozenset({"max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events", "max_attachments"})
+_THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _SWITCHES = frozenset({"allow_upgrades", "cors_credentials", "serve_client"})
 
 
@@ -40,6 +44,9 @@ class EngineOptions:
         max_payload: bytes of one POST body, and of one websocket message.
         max_buffer_size: packets that may wait for one client.
         max_buffer_bytes: bytes that may wait for one client.
+        per_message_deflate: whether clients may negotiate compressed websocket messages (RFC 7692, without
+            context takeover): False, True, or the bytes from which on ours are compressed.
+        http_compression: whether answers to polls are compressed: False, True, or the bytes from which on they are.
         cors_allowed_origins: None for the server's own origin, "*", an origin, a compiled pattern,
             a collection of both, or a callable that is given the origin.
         cors_credentials: whether browsers may send credentials across origins; never with "*".
@@ -57,6 +64,8 @@ class EngineOptions:
     max_payload: int = 1_000_000
     max_buffer_size: int = 10_000
     max_buffer_bytes: int = 5_000_000
+    per_message_deflate: bool | int = False
+    http_compression: bool | int = DEFAULT_THRESHOLD
     cors_allowed_origins: OriginRule = None
     cors_credentials: bool = True
 
@@ -132,8 +141,26 @@ def _check_common(options: EngineOptions | SocketIOOptions) -> None:
             check_duration(name, value)
         elif name in _COUNTS:
             _check_count(name, value)
+        elif name in _THRESHOLDS:
+            size_threshold(name, value)
         elif name in _SWITCHES and not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}")
+
+
+def size_threshold(name: str, value: object) -> int | None:
+    """Return the bytes from which on an option that is a switch or a size has an effect; None for False.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: the size is not positive.
+    """
+    if isinstance(value, bool):
+        return DEFAULT_THRESHOLD if value else None
+    if not isinstance(value, int):
+        raise TypeError(f"{name} must be True, False or a whole number of bytes, not {value!r}")
+    if value <= 0:
+        raise ValueError(f"{name} must be True, False or a positive number of bytes, not {value!r}")
+    return value
 
 
 def check_duration(name: str, value: object) -> None:

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import gevent
 
 from geventsio.engine.drain import TURN
-from geventsio.engine.outbox import Bounds
 from geventsio.engine.requests import check_handshake, upgrade_headers
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
-from geventsio.engine.takeover import StartResponse, TakenSocket, can_take_over, take_over
+from geventsio.engine.takeover import StartResponse, TakenSocket, can_take_over, is_upgraded, take_over
 from geventsio.engine.timeouts import Timeouts
-from geventsio.engine.websocket import WebSocketConnection
+from geventsio.engine.websocket import Deflation, Limits, WebSocketConnection
+from geventsio.protocol.deflate import negotiate
 from geventsio.protocol.websocket import CloseCode, build_text
 from geventsio.types import DisconnectReason
 
@@ -54,15 +54,17 @@ class Acceptor:
 
     Args:
         runtime: the hub's.
-        bounds: how much may wait to be sent on each connection.
-        max_message_size: bytes of one message.
+        limits: what each client may do.
         close_timeout: seconds that a close handshake may take.
+        deflate_threshold: bytes from which on messages are compressed; None agrees to no compression.
     """
 
-    def __init__(self, runtime: Runtime, bounds: Bounds, max_message_size: int, close_timeout: float) -> None:
+    def __init__(
+        self, runtime: Runtime, limits: Limits, close_timeout: float, deflate_threshold: int | None = None
+    ) -> None:
         self._runtime = runtime
-        self._bounds = bounds
-        self._max_message_size = max_message_size
+        self._limits = limits
+        self._deflate_threshold = deflate_threshold
         self._closing: Timeouts[WebSocketConnection] = Timeouts(runtime.loop, close_timeout, WebSocketConnection.abort)
 
     def accept(self, environ: Environ, start_response: StartResponse) -> Accepted:
@@ -93,11 +95,21 @@ class Acceptor:
             accepted.serve()
 
     def _take(self, environ: Environ, start_response: StartResponse) -> Accepted:
-        taken = take_over(environ, start_response, upgrade_headers(environ))
-        connection = WebSocketConnection(
-            self._runtime, taken.sock, _Nobody(), self._bounds, self._max_message_size, self._closing
-        )
+        headers = upgrade_headers(environ)
+        deflation = self._negotiate(environ, headers)
+        taken = take_over(environ, start_response, headers)
+        connection = WebSocketConnection(self._runtime, taken.sock, _Nobody(), self._limits, self._closing, deflation)
         return Accepted(connection, taken)
+
+    def _negotiate(self, environ: Environ, headers: list[tuple[str, str]]) -> Deflation | None:
+        """Agree to compression in `headers`, unless it is off or the answer has gone out already."""
+        if self._deflate_threshold is None or is_upgraded(environ):
+            return None
+        agreement = negotiate(environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""))
+        if agreement is None:
+            return None
+        headers.append(("Sec-WebSocket-Extensions", agreement.header))
+        return Deflation(self._deflate_threshold, agreement.window_bits)
 
 
 def refuse(connection: WebSocketConnection, error: ErrorCode) -> None:

@@ -11,7 +11,7 @@ from geventsio.engine.runtime import Runtime
 from geventsio.protocol.eio_payload import take_payload
 from geventsio.protocol.packet_group import PacketGroup
 
-__all__ = ["Bounds", "Outbox", "PollingOutbox", "RawSocket", "WebSocketOutbox"]
+__all__ = ["Bounds", "DeflatingOutbox", "Outbox", "PollingOutbox", "RawSocket", "WebSocketOutbox"]
 
 #: Bytes of small frames that are joined for one `send`; above it a copy costs more than another call.
 JOIN_LIMIT = 65_536
@@ -282,6 +282,35 @@ def _drop(frames: deque[bytes | memoryview], size: int) -> None:
             return
         size -= len(first)
         frames.popleft()
+
+
+class DeflatingOutbox(WebSocketOutbox):
+    """Writes frames to a client that takes compressed ones.
+
+    Args:
+        runtime: see `WebSocketOutbox`, as for `sock`, `bounds` and `failed`.
+        threshold: bytes from which on a message is compressed.
+        window_bits: of the client's agreement.
+    """
+
+    __slots__ = ("_threshold", "_window_bits")
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        sock: RawSocket,
+        bounds: Bounds,
+        failed: Callable[[], object],
+        threshold: int,
+        window_bits: int,
+    ) -> None:
+        super().__init__(runtime, sock, bounds, failed)
+        self._threshold = threshold
+        self._window_bits = window_bits
+
+    def send(self, group: PacketGroup) -> bool:
+        """See `Outbox`."""
+        return self.write(group.deflated_frames(self._threshold, self._window_bits))
 
 
 def shut_write(sock: RawSocket) -> None:

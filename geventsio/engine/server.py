@@ -9,8 +9,9 @@ from functools import cached_property
 from time import monotonic
 from typing import Any
 
-from geventsio.config import EngineOptions, engine_options
+from geventsio.config import EngineOptions, engine_options, size_threshold
 from geventsio.engine.accept import Acceptor, refuse
+from geventsio.engine.compression import compress
 from geventsio.engine.drain import WaitGroup, drain_at_exit, in_turns
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import Heartbeat
@@ -24,7 +25,7 @@ from geventsio.engine.takeover import StartResponse, can_take_over, find_socket,
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.watchdog import DescribeJob, describe
-from geventsio.engine.websocket import WebSocketConnection
+from geventsio.engine.websocket import Limits, WebSocketConnection
 from geventsio.protocol.eio_packet import encode_open
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import CloseCode
@@ -77,6 +78,7 @@ class EngineServer:
         self._inline = inline
         self._origins = OriginPolicy(self.options.cors_allowed_origins, self.options.cors_credentials)
         self.describe_job: DescribeJob = self._describe_job
+        self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self._is_closing = False
         self._has_warned = False
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
@@ -104,7 +106,9 @@ class EngineServer:
     @cached_property
     def acceptor(self) -> Acceptor:
         """Makes websocket connections."""
-        return Acceptor(self.runtime, self.bounds, self.options.max_payload, self.options.close_timeout)
+        options = self.options
+        threshold = size_threshold("per_message_deflate", options.per_message_deflate)
+        return Acceptor(self.runtime, Limits(self.bounds, options.max_payload), options.close_timeout, threshold)
 
     @cached_property
     def _last_polls(self) -> Timeouts[Session]:
@@ -137,6 +141,8 @@ class EngineServer:
             response = Response.error(error.code)
         if response is None:
             return []
+        if self._compress_from is not None and len(response.body) >= self._compress_from:
+            response = compress(response, environ.get("HTTP_ACCEPT_ENCODING", ""))
         if response.status.value == 204:
             more = self._origins.preflight_headers(environ)
         no_delay(find_socket(environ))

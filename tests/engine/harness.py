@@ -9,7 +9,7 @@ import io
 import os
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import gevent
 from gevent.pywsgi import WSGIServer
@@ -26,6 +26,7 @@ DEADLINE = float(os.environ.get("GEVENTSIO_TEST_DEADLINE", "30"))
 KINDS = ("polling", "websocket", "upgraded")
 
 Peer = PollingPeer | WebSocketPeer
+P = TypeVar("P", bound=Connection | PollingPeer)
 WSGIApp = Callable[[dict[str, Any], Any], Any]
 
 
@@ -87,6 +88,8 @@ class Site:
         self.messages: list[str | bytes] = []
         self.endings: list[tuple[Session, DisconnectReason]] = []
         self._hooks = (on_connect, on_message, on_close)
+        # Tests block the hub on purpose, and a busy machine does.
+        options.setdefault("blocked_threshold", None)
         self.engine = EngineServer(self._connected, self._received, self._closed, **options)
         app: WSGIApp = wrap(self.engine) if wrap else self.engine
         self._server = WSGIServer(listener, app, log=None, error_log=errors, **(server or {}))
@@ -167,7 +170,7 @@ class Site:
         # Asked for only if there is one: to ask makes it.
         return self.engine.runtime.workers.busy if "runtime" in self.engine.__dict__ else 0
 
-    def _kept(self, peer: Any) -> Any:
+    def _kept(self, peer: P) -> P:
         self._peers.append(peer)
         return peer
 

@@ -1,4 +1,4 @@
-"""The client's side of the wire, by hand: HTTP and WebSocket over gevent sockets, as right or as wrong as a test wants."""
+"""The client's side of the wire, by hand: HTTP and WebSocket over gevent sockets, right or wrong."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_a_flood_of_different_values_fills_no_memory() -> None:
 
 
 def test_a_record_is_small() -> None:
-    """A browser's request has some thirty entries; the second one of the same browser costs little more than a tuple."""
+    """Of a browser's thirty entries, those that other clients have as well cost no more than their place."""
     headers = {f"HTTP_X_HEADER_{number}": f"value {number}" for number in range(10)}
     Handshake(environ(**headers))
     record = Handshake(environ(**headers))

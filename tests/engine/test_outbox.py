@@ -267,7 +267,7 @@ class TestBounds:
             while link.outbox.write(b"y" * 1000):
                 written += 1000
             link.read(written)
-            until(lambda: not link.outbox.waiting())  # noqa: B023 - called in this round
+            until(lambda: not link.outbox.waiting())
 
     def test_who_reads_may_be_sent_any_amount_in_one_turn(self, links: list[Link]) -> None:
         link = Link(Bounds(10, 2000))
@@ -283,7 +283,7 @@ class TestBounds:
             assert link.outbox.write(b"x" * 500_000)
             assert not link.outbox.write(b"y")
             assert link.read(500_000) == b"x" * 500_000
-            until(lambda: not link.outbox.waiting())  # noqa: B023 - called in this round
+            until(lambda: not link.outbox.waiting())
 
 
 class TestEnds:
@@ -388,5 +388,3 @@ class TestPolling:
             first.send(PacketGroup(b"4%d" % number))
         assert not first.move_to(second)
         assert second.take(1000) == b"40\x1e41"
-
-

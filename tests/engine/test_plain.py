@@ -111,9 +111,14 @@ def test_a_client_that_does_not_read(endpoints: list[Endpoint]) -> None:
     assert failed == [BufferFullError]
 
 
-def test_sending_after_the_end(endpoints: list[Endpoint], caplog: pytest.LogCaptureFixture) -> None:
+def test_sending_after_the_end(endpoints: list[Endpoint]) -> None:
     seen: list[PlainWebSocket] = []
-    endpoints.append(Endpoint(lambda websocket, message: (seen.append(websocket), websocket.send(message))))
+
+    def handle(websocket: PlainWebSocket, message: str | bytes) -> None:
+        seen.append(websocket)
+        websocket.send(message)
+
+    endpoints.append(Endpoint(handle))
     peer = endpoints[0].connect()
     peer.send("hello")
     assert peer.receive() == "hello"

@@ -54,7 +54,7 @@ class TestOrder:
     def test_polling_that_is_not_enabled(self, serve: Serve) -> None:
         site = serve(transports=["websocket"])
         assert ask(site, "GET", "EIO=4&transport=polling").error_code == 3
-        assert site.websocket().socket
+        site.websocket().say("hello")
 
 
 class TestQuery:

@@ -25,6 +25,7 @@ from geventsio.engine.workers import JobQueue, Worker
 from geventsio.types import DisconnectReason
 from tests.engine.conftest import Serve
 from tests.engine.harness import KINDS, Site, count, take, until
+from tests.engine.lives import LIVES, answer
 from tests.engine.peer import Closed, PollingPeer, Refused, WebSocketPeer, frame
 
 
@@ -135,9 +136,14 @@ class TestInline:
     def test_they_run_in_the_hub_or_in_the_request(self, serve: Serve) -> None:
         seen: list[tuple[str, bool]] = []
         hub = gevent.get_hub()
+
+        def message(session: Session, data: str | bytes) -> None:
+            seen.append((str(data), getcurrent() is hub))
+            session.send(data)
+
         site = serve(
             lambda session: seen.append(("connect", getcurrent() is hub)),
-            lambda session, data: (seen.append((str(data), getcurrent() is hub)), session.send(data)),
+            message,
             lambda session, reason: seen.append(("close", getcurrent() is hub)),
             inline=True,
         )
@@ -265,7 +271,11 @@ class TestClose:
 
     def test_in_a_callback(self, serve: Serve) -> None:
         closed: list[bool] = []
-        site = serve(on_message=lambda session, data: closed.append(site.engine.close(timeout=0)))
+
+        def shut_down(session: Session, data: str | bytes) -> None:
+            closed.append(site.engine.close(timeout=0))
+
+        site = serve(on_message=shut_down)
         peer = site.websocket()
         peer.say("shut down")
         assert peer.receive_all()[1] is not None
@@ -297,158 +307,6 @@ class TestClose:
         thread.join()
         assert results == ["called", True, False, None]
 
-
-# One client's life each; all of them leave for good.
-
-
-def ws_close_frame(site: Site, rng: random.Random) -> None:
-    peer = site.websocket()
-    peer.say("hello")
-    peer.send_close()
-    peer.receive_all()
-    peer.close()
-
-
-def ws_fin(site: Site, rng: random.Random) -> None:
-    peer = site.websocket()
-    if rng.random() < 0.5:
-        peer.say("hello")
-    peer.close()
-
-
-def ws_reset(site: Site, rng: random.Random) -> None:
-    peer = site.websocket()
-    peer.say(*["hello"] * rng.randrange(5))
-    peer.reset()
-
-
-def ws_closed_by_the_server(site: Site, rng: random.Random) -> None:
-    peer = site.websocket()
-    peer.say("quit")
-    peer.receive_all()
-    if rng.random() < 0.5:
-        peer.send_close()
-    peer.close()
-
-
-def ws_garbage(site: Site, rng: random.Random) -> None:
-    peer = site.websocket()
-    peer.send(rng.choice((frame(1, b"?"), frame(3), frame(2, bytes(2000)))))
-    peer.receive_all()
-    peer.close()
-
-
-def ws_flood(site: Site, rng: random.Random) -> None:
-    peer = site.websocket()
-    peer.say("flood")
-    if rng.random() < 0.5:
-        peer.receive()
-    peer.close()
-
-
-def ws_blocks(site: Site, rng: random.Random) -> None:
-    peer = site.websocket()
-    peer.say("block", "hello")
-    peer.close()
-
-
-def polling_close(site: Site, rng: random.Random) -> None:
-    peer = site.polling()
-    peer.say("hello")
-    assert peer.poll() == ["4hello"]
-    peer.close()
-
-
-def polling_abort(site: Site, rng: random.Random) -> None:
-    peer = site.polling()
-    peer.start_poll()
-    gevent.sleep(0)
-    peer.gets.reset() if rng.random() < 0.5 else peer.gets.close()
-    peer.posts.close()
-
-
-def polling_closed_by_the_server(site: Site, rng: random.Random) -> None:
-    peer = site.polling()
-    peer.say("quit")
-    if rng.random() < 0.5:
-        assert peer.poll() == ["1"]
-    peer.gets.close()
-    peer.posts.close()
-
-
-def polling_garbage(site: Site, rng: random.Random) -> None:
-    peer = site.polling()
-    assert peer.post(rng.choice(("?", "4" * 2000))).status in (400, 413)
-    peer.gets.close()
-    peer.posts.close()
-
-
-def polling_twice(site: Site, rng: random.Random) -> None:
-    peer = site.polling()
-    session = site.engine.sessions[peer.sid]
-    peer.start_poll()
-    until(lambda: session.polling is not None and session.polling.is_polled)
-    peer.posts.request("GET", peer.target)
-    assert peer.posts.answer().status == 400
-    assert peer.gets.answer().packets == ["1"]
-    peer.gets.close()
-    peer.posts.close()
-
-
-def upgraded(site: Site, rng: random.Random) -> None:
-    peer = site.polling()
-    websocket = peer.upgrade()
-    websocket.say("hello")
-    assert websocket.hear() == "hello"
-    rng.choice((websocket.close, websocket.reset))()
-    websocket.close()
-    peer.gets.close()
-    peer.posts.close()
-
-
-def upgrade_given_up(site: Site, rng: random.Random) -> None:
-    peer = site.polling()
-    websocket = WebSocketPeer(site.address, peer.websocket_target)
-    if rng.random() < 0.7:
-        websocket.send("2probe")
-        assert websocket.receive() == "3probe"
-    rng.choice((websocket.close, websocket.reset))()
-    peer.close()
-
-
-def upgrade_closed_by_post(site: Site, rng: random.Random) -> None:
-    peer = site.polling()
-    websocket = peer.probe()
-    assert peer.post("1").status == 200
-    websocket.receive_all()
-    websocket.close()
-    peer.gets.close()
-    peer.posts.close()
-
-
-def refused(site: Site, rng: random.Random) -> None:
-    with pytest.raises(Refused):
-        WebSocketPeer(site.address, "/engine.io/?EIO=4&transport=websocket&sid=unknown")
-
-
-LIVES: tuple[Callable[[Site, random.Random], None], ...] = (
-    ws_close_frame,
-    ws_fin,
-    ws_reset,
-    ws_closed_by_the_server,
-    ws_garbage,
-    ws_flood,
-    ws_blocks,
-    polling_close,
-    polling_abort,
-    polling_closed_by_the_server,
-    polling_garbage,
-    polling_twice,
-    upgraded,
-    upgrade_given_up,
-    upgrade_closed_by_post,
-    refused,
-)
 
 OURS = (
     Session,
@@ -492,21 +350,9 @@ def live(site: Site, cycles: int, seed: int) -> None:
     site.messages.clear()
 
 
-def handle(session: Session, data: str | bytes) -> None:
-    if data == "quit":
-        session.close()
-    elif data == "block":
-        gevent.sleep(0.005)
-    elif data == "flood":
-        for _ in range(200):
-            session.send(b"x" * 1000)
-    else:
-        session.send(data)
-
-
 def test_thousands_of_clients_leave_nothing_behind(serve: Serve) -> None:
-    """2,000 lives of every kind: no session, greenlet, timer, watcher or descriptor more than after the first ones."""
-    site = serve(on_message=handle, max_payload=1000, max_buffer_bytes=100_000, close_timeout=0.2, upgrade_timeout=0.2)
+    """2,000 lives of every kind: no session, greenlet, timer, watcher or descriptor more than after the first 160."""
+    site = serve(on_message=answer, max_payload=1000, max_buffer_bytes=100_000, close_timeout=0.2, upgrade_timeout=0.2)
     left = count(WebSocketConnection, Session)  # by tests that failed, for pytest to show
     live(site, 160, seed=0)
     until(lambda: count(WebSocketConnection, Session) <= left)

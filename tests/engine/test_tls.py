@@ -98,7 +98,7 @@ def test_both_write_at_once(serve: Serve) -> None:
     """Megabytes in both directions, with nobody reading for a while."""
     site = start(serve, max_buffer_bytes=10**8)
     peer = site.websocket()
-    sender = gevent.spawn(lambda: [peer.say(f"{number:<100000}") for number in range(100)])
+    sender = gevent.spawn(peer.say, *[f"{number:<100000}" for number in range(100)])
     assert [int(peer.hear()) for _ in range(100)] == list(range(100))
     sender.get()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-
 import gevent
 import pytest
 from gevent.event import Event
@@ -95,10 +94,11 @@ class TestEndings:
 
     def test_what_was_sent_before_the_end_is_handled_first(self, serve: Serve) -> None:
         at_the_end: list[int] = []
-        site = serve(
-            on_message=lambda session, data: gevent.sleep(0),
-            on_close=lambda session, reason: at_the_end.append(len(site.messages)),
-        )
+
+        def close(session: Session, reason: DisconnectReason) -> None:
+            at_the_end.append(len(site.messages))
+
+        site = serve(on_message=lambda session, data: gevent.sleep(0), on_close=close)
         peer = site.websocket()
         peer.say(*map(str, range(200)))
         peer.close()
@@ -221,7 +221,7 @@ class TestBackPressure:
         site = serve(lambda session: session.pause(), on_message=lambda session, data: None)
         peer = site.websocket()
         session = site.session()
-        sender = gevent.spawn(lambda: [peer.say(f"{number:<100000}") for number in range(300)])
+        sender = gevent.spawn(peer.say, *[f"{number:<100000}" for number in range(300)])
         gevent.sleep(0.05)
         assert site.messages == []
         # The kernel's buffers are full, and ours hold nothing: the client itself has to wait.
@@ -352,5 +352,3 @@ class TestCost:
         peers: list[WebSocketPeer] = [site.websocket() for _ in range(50)]
         # Each peer is a gevent socket in this process, with a watcher to read and one to write.
         assert count(watcher) == before + 3 * len(peers)
-
-

@@ -29,6 +29,8 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range
 
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
 
+_NORMAL, _GOING_AWAY = 1000, 1001
+
 _PACKET = re.compile(r"(?P<type>\d)(?:(?P<count>\d+)-)?(?:(?P<namespace>/[^,]*),)?(?P<id>\d+)?(?P<data>.*)", re.DOTALL)
 
 
@@ -36,11 +38,13 @@ class Ended(Exception):
     """The server has ended the connection.
 
     Attributes:
-        orderly: whether it said so: by a Close frame with the code 1000, or over polling by the CLOSE packet.
+        code: of its Close frame; None over polling, or if there was none.
+        orderly: whether it said so: by a Close frame for no error, or over polling by the CLOSE packet.
     """
 
-    def __init__(self, how: str, orderly: bool) -> None:
+    def __init__(self, how: str, orderly: bool, code: int | None = None) -> None:
         super().__init__(how)
+        self.code = code
         self.orderly = orderly
 
 
@@ -311,7 +315,7 @@ class WebSocketPeer(Peer):
             assert opcode == _CLOSE, (opcode, payload)
             self.socket.sendall(_frame_of(_CLOSE, payload[:2]))
             (code,) = struct.unpack("!H", payload[:2])
-            raise Ended(f"code {code}", code == 1000)
+            raise Ended(f"code {code}", code in (_NORMAL, _GOING_AWAY), code)
 
     def _control(self, text: str) -> None:
         raise AssertionError(f"{text!r} over a websocket")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import FrozenInstanceError, dataclass
 
@@ -92,6 +94,27 @@ def test_a_room_that_is_empty_does_not_exist(three: Three) -> None:
     adapter.leave_all(b)
     assert adapter.rooms(BroadcastOptions()) == frozenset()
     assert three.chosen(BroadcastOptions(rooms=("x",))) == ""
+
+
+class Name(str):
+    """A room's name that can be watched."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_a_room_that_is_empty_is_forgotten(three: Three) -> None:
+    adapter, a, b = three.adapter, three.sockets["A"], three.sockets["B"]
+    names = [Name(f"room {number}") for number in range(3)]
+    watched = [weakref.ref(name) for name in names]
+    for socket in (a, b):
+        adapter.join(socket, names)
+        adapter.leave(socket, names[:2])
+    adapter.leave_all(a)
+    three.peers["B"].close()
+    wait_until(lambda: b.id not in adapter.sockets)
+    names.clear()
+    gc.collect()
+    assert [name() for name in watched] == [None] * 3
 
 
 def test_what_is_returned_does_not_change_afterwards(three: Three) -> None:

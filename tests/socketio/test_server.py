@@ -15,7 +15,7 @@ from gevent.event import Event
 
 from geventsio import DisconnectReason, NamespaceError, SerializeError, Socket, SocketClosedError, SocketIO
 from tests.socketio.harness import Serve, Site, wait_until
-from tests.socketio.peer import CONNECT, EVENT, Packet, Peer, http_request
+from tests.socketio.peer import CONNECT, EVENT, Packet, Peer, PollingPeer, http_request
 
 ROOT = Path(__file__).parents[2]
 
@@ -188,9 +188,40 @@ def test_close_says_goodbye_to_everybody_once(serve: Serve) -> None:
     for index, peer in enumerate(peers):
         ended, messages = peer.end()
         assert ended.orderly
+        assert ended.code == (None if isinstance(peer, PollingPeer) else 1001)  # so that clients come back
         assert messages == (['2["last words"]', '2/chat,["last words"]'] if index < 2 else [])
     assert io.close(timeout=10) is True
     assert len(left) == 4
+
+
+def test_draining_says_goodbye_too_and_takes_its_time(serve: Serve) -> None:
+    io = SocketIO(drain_timeout=0.2)
+    left: list[str] = []
+    io.ns("/").on("echo", lambda *args: args)
+    io.ns("/").on_disconnect(lambda reason: left.append(str(reason)))
+    site = serve(io)
+    peers = [site.connect() for _ in range(40)]
+    draining = gevent.spawn(io.drain)
+    assert peers[0].end()[0].code == 1001
+    assert peers[-1].ask("echo", "still served") == ["still served"]
+    for peer in peers[1:]:
+        assert peer.end()[0].code == 1001
+    assert draining.get() is True
+    assert left == ["server shutting down"] * 40
+
+
+def test_draining_waits_no_longer_than_it_may(serve: Serve) -> None:
+    io = SocketIO()
+    gate = Event()
+    io.ns("/").on_disconnect(lambda: bool(gate.wait()))
+    serve(io).connect()
+    assert io.drain(limit=0.01) is False
+    gate.set()
+    wait_until(lambda: not io.sockets())
+
+
+def test_draining_a_server_that_has_served_nobody() -> None:
+    assert SocketIO().drain() is True
 
 
 def test_close_waits_for_the_handlers(serve: Serve) -> None:

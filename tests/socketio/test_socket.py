@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -674,6 +675,33 @@ def test_a_foreign_thread_disconnects(serve: Serve, close: bool) -> None:
     assert reasons == ["server namespace disconnect"]
     with pytest.raises(SocketClosedError):
         in_thread(lambda: socket.emit("too late"))
+
+
+@pytest.mark.parametrize(
+    ("act", "sent"),
+    [
+        (lambda io, socket: socket.emit("x"), Packet(EVENT, "/", ["x"])),
+        (lambda io, socket: io.emit("x"), Packet(EVENT, "/", ["x"])),
+        (lambda io, socket: io.to(socket.id).emit("x"), Packet(EVENT, "/", ["x"])),
+        (lambda io, socket: socket.disconnect(), Packet(DISCONNECT)),
+        (lambda io, socket: io.disconnect(), Packet(DISCONNECT)),
+    ],
+    ids=["socket.emit", "io.emit", "io.to.emit", "socket.disconnect", "io.disconnect"],
+)
+def test_a_foreign_thread_leaves_the_work_to_the_hub(
+    serve: Serve, act: Callable[[SocketIO, Socket], None], sent: Packet
+) -> None:
+    io, _ = plain()
+    site = serve(io)
+    peer = site.websocket()
+    socket = joined(site, peer)
+    peer.rest()
+    thread = threading.Thread(target=act, args=(io, socket))
+    thread.start()
+    thread.join()  # without letting the hub run
+    assert select.select([peer.socket.fileno()], [], [], 0) == ([], [], [])
+    assert socket.connected
+    assert peer.packet() == sent
 
 
 def test_what_can_not_be_sent_is_raised_in_the_foreign_thread(serve: Serve) -> None:
