@@ -59,7 +59,7 @@ def run_event(socket: Socket, packet: Packet) -> None:
     if not socket.was_accepted:
         return
     args: list[Any] = packet.data
-    event = args.pop(0)
+    event = packet.data = args.pop(0)  # kept for `describe_job`, which may be asked when the handler has ended
     handler = socket.find_handler(event)
     if handler is None:
         return
@@ -101,7 +101,7 @@ def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
         return f"the acknowledgement's callback {_name(args[1])}"
     socket: Socket = args[0]
     if job is run_event:
-        event = args[1].data[0]
+        event = args[1].data
         handler = socket.find_handler(event)
         return f"the handler {_name(handler and handler.function)} of {event!r} in {socket.ns}"
     if job is run_disconnect:

@@ -22,19 +22,25 @@ DEFAULTS: dict[str, Any] = {
     "upgrade_timeout": 10,
     "ack_timeout": 5,
     "close_timeout": 5,
+    "drain_timeout": 5,
+    "blocked_threshold": 0.5,
     "max_payload": 1_000_000,
     "max_buffer_size": 10_000,
     "max_buffer_bytes": 5_000_000,
     "max_pending_events": 1024,
     "max_attachments": 10,
+    "per_message_deflate": False,
+    "http_compression": 1024,
     "cors_allowed_origins": None,
     "cors_credentials": True,
     "serve_client": True,
     "client_dir": None,
 }
 
-DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout", "close_timeout"]
+DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout"]
+DURATIONS += ["close_timeout", "drain_timeout", "blocked_threshold"]
 COUNTS = ["max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events"]
+THRESHOLDS = ["per_message_deflate", "http_compression"]
 SWITCHES = ["allow_upgrades", "cors_credentials", "serve_client"]
 
 
@@ -132,10 +138,19 @@ def test_durations_are_positive(name: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("name", DURATIONS)
-@pytest.mark.parametrize("value", ["5", None, True, [5], 5j])
+@pytest.mark.parametrize("value", ["5", True, [5], 5j])
 def test_durations_are_numbers(name: str, value: object) -> None:
     with pytest.raises(TypeError, match=f"^{name} must be a number of seconds, not {re.escape(repr(value))}$"):
         split_options({name: value})
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+def test_only_the_watchdog_can_be_without_a_duration(name: str) -> None:
+    if name == "blocked_threshold":
+        assert value_of(blocked_threshold=None) is None
+    else:
+        with pytest.raises(TypeError, match=f"^{name} must be a number of seconds, not None$"):
+            split_options({name: None})
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -153,6 +168,20 @@ def test_attachments_may_be_forbidden() -> None:
     for value, error in ((-1, ValueError), (True, TypeError), (None, TypeError)):
         with pytest.raises(error, match="^max_attachments must be"):
             split_options({"max_attachments": value})
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_thresholds_are_switches_or_sizes(name: str) -> None:
+    for value in (True, False, 1, 1_000_000):
+        assert value_of(**{name: value}) is value
+    for value in (0, -1):
+        with pytest.raises(
+            ValueError, match=f"^{name} must be True, False or a positive number of bytes, not {value}$"
+        ):
+            split_options({name: value})
+    for wrong in ("1024", None, 1.5, [1]):
+        with pytest.raises(TypeError, match=f"^{name} must be True, False or a whole number of bytes, not "):
+            split_options({name: wrong})
 
 
 @pytest.mark.parametrize("name", SWITCHES)

@@ -330,6 +330,8 @@ class EngineServer:
 
     def _opened(self, session: Session) -> None:
         self.sessions[session.sid] = session
+        if self.runtime.watchdog is not None:
+            self.runtime.watchdog.watch(self.sessions)
         self.heartbeat.start(session)
         if self._inline:
             self._on_connect(session)

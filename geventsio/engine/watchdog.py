@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from time import monotonic
 from typing import Any
 
@@ -44,9 +44,17 @@ class Watchdog:
         self._describe = describe
         self._named: dict[str, tuple[float, int]] = {}
         self._excused = 0.0
-        self._looked = monotonic()
-        self._timer = loop.timer(threshold, threshold, ref=False)
-        self._timer.start(self._look)
+        self._looked = 0.0
+        self._clients: Sized = ()
+        self._timer: Any = None
+
+    def watch(self, clients: Sized) -> None:
+        """Use the timer as long as there are clients."""
+        if self._timer is None:
+            self._clients = clients
+            self._looked, self._excused = monotonic(), 0.0
+            self._timer = self._loop.timer(self.threshold, self.threshold, ref=False)
+            self._timer.start(self._look)
 
     def blocked(self, job: Job, args: tuple[Any, ...], seconds: float) -> None:
         """Take it that a job did not come back for longer than the threshold."""
@@ -54,6 +62,11 @@ class Watchdog:
         self._warn(self._describe(job, args), seconds)
 
     def _look(self) -> None:
+        if not self._clients:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+            return
         now = monotonic()
         late = now - self._looked - self.threshold - self._excused
         self._looked, self._excused = now, 0.0

@@ -52,9 +52,7 @@ def make_app(record: str, options: dict[str, Any]) -> WSGIApplication:
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.live.stopping_server", description="A server that records what it ran."
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.live.stopping_server")
     parser.add_argument("record", metavar="RECORD")
     parser.add_argument("--server", choices=ALL_SERVERS, default="embedded")
     parser.add_argument("--port", type=int, default=0)

@@ -16,7 +16,7 @@ import pytest
 from tests import tools
 from tests.conformance.servers import ALL_SERVERS
 from tests.live.harness import DEADLINE, Server
-from tests.live.http_client import Pending, PollingSession, request
+from tests.live.http_client import Connection, PollingSession, request
 from tests.live.ws_client import Closing, Refused, WebSocket
 
 PATH = "/socket.io/"
@@ -33,7 +33,7 @@ class Site:
         self.server = server
         self._record = record
         self.websockets: list[WebSocket] = []
-        self.polls: list[Pending] = []
+        self.polls: list[Connection] = []
 
     def open(self, websockets: int, polls: int) -> None:
         """Connect clients; the polling ones are parked when this returns."""
@@ -60,7 +60,7 @@ class Site:
         count = len(self.websockets) + len(self.polls)
         with ThreadPoolExecutor(count) as threads:
             closings = list(threads.map(_closing, self.websockets))
-            replies = list(threads.map(Pending.reply, self.polls))
+            replies = list(threads.map(Connection.reply, self.polls))
         assert Counter(closing.code for closing in closings) == Counter({1001: len(self.websockets)})
         # No Socket.IO DISCONNECT ("41"): the official clients would not come back by themselves.
         assert all(closing.messages == ["1"] for closing in closings), closings
@@ -187,7 +187,7 @@ def test_workers_of_gunicorn(workers: int, preload: bool, record: Path) -> None:
     settings = json.dumps({"workers": workers, "preload_app": preload})
     with Server(_command(record, "gunicorn", settings=settings, transports=["websocket"])) as server:
         site = Site(server, record)
-        pids = set()
+        pids: set[str] = set()
         # gunicorn forgets to stop a worker that has not started yet.
         while len(pids) < workers:
             site.open(1, 0)

@@ -231,9 +231,7 @@ def test_a_signal_ends_the_embedded_server_cleanly(run: Run, number: int) -> Non
 
 def test_the_embedded_server_ends_though_a_handler_does_not(run: Run) -> None:
     source = SOURCE.replace("gevent.sleep(0.01)", "gevent.sleep(3600)")
-    # It is waited for, but not in a test.
-    source += "\nimport geventsio.engine.drain\ngeventsio.engine.drain.drain_all.__defaults__ = (0.1,)\n"
-    source = source.replace('if __name__ == "__main__":', "def main():") + "\nmain()\n"
+    source = source.replace("io = SocketIO()", "io = SocketIO(close_timeout=0.1)")
     program = run(source.format(run="io.run(app, port=0)"))
     program.websocket()
     code, output, errors = program.stop(signal.SIGTERM)
