@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.loadgen import Load, LoadError, build
 from benchmarks.report import Round, describe_machine, render
-from benchmarks.servers import SERVERS, ServerSpec, running
+from benchmarks.servers import SERVERS, ServerSpec, library_version, running
 from benchmarks.system import cores, raise_descriptor_limit
 from benchmarks.workloads import WORKLOADS, Workload
 
@@ -83,7 +83,7 @@ def _run_rounds(options: argparse.Namespace, servers: list[ServerSpec]) -> dict[
 
 
 def main() -> None:
-    """Runs all rounds and writes the page; nothing is installed. Exits with 1 if a measurement failed."""
+    """Runs all rounds and writes the page; nothing is installed. Exits with 1 if a figure can't be relied on."""
     options = _parse_arguments()
     servers, notes = _installed(options.servers)
     for note in notes:
@@ -91,12 +91,16 @@ def main() -> None:
     if not servers:
         sys.exit("there is nothing to measure")
     before = os.getloadavg()[0]
+    version = library_version()
     try:
         raise_descriptor_limit(_DESCRIPTORS)
         results = _run_rounds(options, servers)
     except RuntimeError as error:
         sys.exit(str(error))
-    machine = describe_machine((before, os.getloadavg()[0]))
+    machine = [*describe_machine((before, os.getloadavg()[0])), f"sources of geventsio: {version}"]
+    changed = library_version() != version
+    if changed:
+        notes.append("**geventsio changed during the run: its figures are not those of one version**")
     page = render(results, options.workloads, servers, machine + notes)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(page)
@@ -104,7 +108,9 @@ def main() -> None:
         json.dumps({"machine": machine, "results": results}, indent=1) + "\n"
     )
     print(f"\n{page}\nwritten to {options.output}")
-    if any(isinstance(result, str) for rounds in results.values() for figures in rounds for result in figures.values()):
+    if changed or any(
+        isinstance(result, str) for rounds in results.values() for figures in rounds for result in figures.values()
+    ):
         sys.exit(1)
 
 

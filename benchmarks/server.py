@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tests.conformance.servers import SERVERS, serve
+from tests.conformance.servers import SERVERS, Binding, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--server", choices=SERVERS, default="pywsgi")
     options = parser.parse_args()
-    serve(_load, options.host, options.port, options.server)
+    serve(_load, options.server, Binding(options.host, options.port))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import re
@@ -18,7 +19,16 @@ from pathlib import Path
 
 from benchmarks.system import cpu_seconds, pin_to, process_tree, pss_bytes
 
-__all__ = ["GEVENTSIO", "NODE", "PYTHON_SOCKETIO", "SERVERS", "RunningServer", "ServerSpec", "running"]
+__all__ = [
+    "GEVENTSIO",
+    "NODE",
+    "PYTHON_SOCKETIO",
+    "SERVERS",
+    "RunningServer",
+    "ServerSpec",
+    "library_version",
+    "running",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 _PEERS = ROOT / "benchmarks" / "peers"
@@ -77,6 +87,14 @@ class RunningServer:
     def pss_bytes(self) -> int:
         """Proportional set size of all its processes."""
         return pss_bytes(self._pids)
+
+
+def library_version() -> str:
+    """A digest of the library's sources: figures taken under different ones do not belong into one table."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "geventsio").rglob("*.py")):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _last_line(text: str) -> str:

@@ -56,5 +56,3 @@ __all__ = [
     "SocketRef",
     "TransportType",
 ]
-
-__version__ = "0.1.0"

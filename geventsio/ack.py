@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gevent import Timeout
 from gevent.event import AsyncResult, Event
 
 from geventsio.errors import AckClosedError, AckError, AckTimeoutError
@@ -55,9 +54,9 @@ class AckSender:
         """
         if self.sent:
             raise RuntimeError("this event has been answered already: an acknowledgement is sent once")
-        self.sent = True
         if self._ack_id is not None:
             self._socket.send_ack(self._ack_id, args)
+        self.sent = True
 
 
 class PendingAck(Hashable, Protocol):
@@ -97,10 +96,11 @@ class AckFuture:
             AckTimeoutError: the client did not answer in time.
             AckClosedError: the socket was closed first.
         """
-        try:
-            return self._result.get(timeout=timeout)
-        except Timeout:
-            raise AckTimeoutError(f"no answer within {timeout} seconds of waiting") from None
+        # Not `get(timeout)`: its Timeout could not be told from one that the caller has around this call.
+        self._result.wait(timeout)
+        if not self._result.ready():
+            raise AckTimeoutError(f"no answer within {timeout} seconds of waiting")
+        return self._result.get(block=False)
 
     get = result
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from geventsio.engine.runtime import Assembler
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
-from geventsio.errors import ProtocolError
+from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.sio_packet import Packet, PacketType
 from geventsio.socket import Socket
 from geventsio.types import DisconnectReason
@@ -27,6 +27,9 @@ HARD_LIMIT = 4
 MAX_NAMESPACES = 256
 
 
+_EVENT = PacketType.EVENT
+
+
 class Client:
     """Decodes what one client sends and hands it to its sockets. All of it runs where packets are read."""
 
@@ -41,22 +44,22 @@ class Client:
         self._left: set[str] | None = None
 
     def receive(self, data: str | bytes) -> None:
-        """Take a message from the Engine.IO session."""
-        try:
-            if isinstance(data, str):
-                packet = self._decoder.add_text(data)
-                if packet is None:
-                    self._await_attachments()
-                    return
-            else:
-                packet = self._decoder.add_binary(data)
-                if packet is None:
-                    return
-                self._assembling.cancel(self)
-            self._receive_packet(packet)
-        except ProtocolError as error:
-            logger.debug("closing a connection: %s", error)
-            self.session.drop(DisconnectReason.PARSE_ERROR)
+        """Take a message from the Engine.IO session.
+
+        Raises:
+            ProtocolError: the client may not send it; the session is to be closed.
+        """
+        if isinstance(data, str):
+            packet = self._decoder.add_text(data)
+            if packet is None:
+                self._await_attachments()
+                return
+        else:
+            packet = self._decoder.add_binary(data)
+            if packet is None:
+                return
+            self._assembling.cancel(self)
+        self._receive_packet(packet)
 
     def give_up(self) -> None:
         """Close a connection whose attachments have not come in time, unless it is us who does not read them."""
@@ -93,8 +96,13 @@ class Client:
         """Tell the client that it is not."""
         path = socket.namespace.path
         self.left(socket, by_server=True)
-        payload = {"message": message} if data is None else {"message": message, "data": data}
-        self.session.send_group(self._io.parser.encode_connect_error(path, payload))
+        encode = self._io.parser.encode_connect_error
+        try:
+            error = encode(path, {"message": message} if data is None else {"message": message, "data": data})
+        except SerializeError:
+            logger.exception("the data of a refusal can't be sent")
+            error = encode(path, {"message": message})
+        self.session.send_group(error)
 
     def left(self, socket: Socket, by_server: bool) -> None:
         """Forget a socket."""
@@ -122,9 +130,8 @@ class Client:
         kind = packet.type
         if socket is None:
             self._receive_outside(packet)
-        elif kind is PacketType.EVENT:
-            socket.receive_event(packet)
-            if socket.pending_events > self._io.options.max_pending_events:
+        elif kind is _EVENT:
+            if socket.receive_event(packet) and socket.pending_events > self._io.options.max_pending_events:
                 self._hold_back(socket)
         elif kind is PacketType.ACK:
             socket.receive_ack(packet)

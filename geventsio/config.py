@@ -12,7 +12,16 @@ from typing import Any, Union, get_type_hints
 
 from geventsio.types import TransportType
 
-__all__ = ["EngineOptions", "Network", "OriginRule", "ProxyRule", "SocketIOOptions", "split_options"]
+__all__ = [
+    "EngineOptions",
+    "Network",
+    "OriginRule",
+    "ProxyRule",
+    "SocketIOOptions",
+    "check_duration",
+    "size_threshold",
+    "split_options",
+]
 
 #: What `cors_allowed_origins` may be: see `EngineOptions`.
 OriginRule = Union[None, str, "re.Pattern[str]", Collection[Union[str, "re.Pattern[str]"]], Callable[[str], bool]]
@@ -22,8 +31,12 @@ Network = IPv4Network | IPv6Network
 #: What `trusted_proxies` may be: see `EngineOptions`.
 ProxyRule = int | str | Network | Collection[str | Network] | None
 
+#: Bytes from which on compression is worth its time, unless an option says otherwise.
+DEFAULT_THRESHOLD = 1024
+
 _DURATIONS = frozenset(
-    "ping_interval ping_timeout upgrade_timeout close_timeout body_timeout connect_timeout ack_timeout".split()
+    "ping_interval ping_timeout upgrade_timeout close_timeout drain_timeout body_timeout connect_timeout "
+    "ack_timeout".split()
 )
 _COUNTS = frozenset(
     "max_payload max_buffer_size max_buffer_bytes max_pending_events max_attachments max_connections "
@@ -31,6 +44,7 @@ _COUNTS = frozenset(
 )
 #: Limits that None turns off.
 _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
+_THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
 _SWITCHES = frozenset({"allow_upgrades", "cors_credentials", "serve_client"})
 
@@ -47,9 +61,14 @@ class EngineOptions:
         ping_timeout: seconds that a client may take to answer a ping.
         upgrade_timeout: seconds from a websocket's probe to its upgrade packet.
         close_timeout: seconds that a closing connection may take to say goodbye.
+        drain_timeout: seconds over which the websockets are closed when the server stops.
+        blocked_threshold: seconds that a handler may keep all others waiting before the log names it; None for never.
         max_payload: bytes of one POST body, and of one websocket message.
         max_buffer_size: packets that may wait for one client.
         max_buffer_bytes: bytes that may wait for one client.
+        per_message_deflate: whether clients may negotiate compressed websocket messages (RFC 7692, without
+            context takeover): False, True, or the bytes from which on ours are compressed.
+        http_compression: whether answers to polls are compressed: False, True, or the bytes from which on they are.
         cors_allowed_origins: None for the server's own origin, "*", an origin, a compiled pattern,
             a collection of both, or a callable that is given the origin.
         cors_credentials: whether browsers may send credentials across origins; never with "*".
@@ -75,9 +94,13 @@ class EngineOptions:
     ping_timeout: float = 20
     upgrade_timeout: float = 10
     close_timeout: float = 5
+    drain_timeout: float = 5
+    blocked_threshold: float | None = 0.5
     max_payload: int = 1_000_000
     max_buffer_size: int = 10_000
     max_buffer_bytes: int = 5_000_000
+    per_message_deflate: bool | int = False
+    http_compression: bool | int = DEFAULT_THRESHOLD
     cors_allowed_origins: OriginRule = None
     cors_credentials: bool = True
     allow_request: Callable[[dict[str, Any]], object] | None = None
@@ -92,7 +115,7 @@ class EngineOptions:
     def __post_init__(self) -> None:
         _check_common(self)
         if self.rate_limit is not None:
-            _check_duration("rate_limit", self.rate_limit, "of messages a second")
+            check_duration("rate_limit", self.rate_limit, "of messages a second")
         if self.allow_request is not None and not callable(self.allow_request):
             raise TypeError(f"allow_request must be a function of the WSGI environ, not {self.allow_request!r}")
         object.__setattr__(self, "cookie", _check_cookie(self.cookie))
@@ -100,6 +123,8 @@ class EngineOptions:
         object.__setattr__(self, "req_path", _normal_path(self.req_path))
         object.__setattr__(self, "transports", _check_transports(self.transports))
         _check_origins(self.cors_allowed_origins)
+        if self.blocked_threshold is not None:
+            check_duration("blocked_threshold", self.blocked_threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +179,7 @@ def check_names(options: Collection[str], known: Collection[str], kind: str = "o
     for name in options:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(known))}"
+            hint = f"; did you mean {close[0]!r}?" if close else f"; the {kind}s are {', '.join(sorted(known))}"
             raise TypeError(f"unknown {kind} {name!r}{hint}")
 
 
@@ -162,14 +187,38 @@ def _check_common(options: EngineOptions | SocketIOOptions) -> None:
     for name in get_type_hints(type(options)):
         value = getattr(options, name)
         if name in _DURATIONS:
-            _check_duration(name, value)
+            check_duration(name, value)
         elif name in _COUNTS and not (value is None and name in _OPTIONAL):
             _check_count(name, value)
+        elif name in _THRESHOLDS:
+            size_threshold(name, value)
         elif name in _SWITCHES and not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}")
 
 
-def _check_duration(name: str, value: object, unit: str = "of seconds") -> None:
+def size_threshold(name: str, value: object) -> int | None:
+    """Return the bytes from which on an option that is a switch or a size has an effect; None for False.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: the size is not positive.
+    """
+    if isinstance(value, bool):
+        return DEFAULT_THRESHOLD if value else None
+    if not isinstance(value, int):
+        raise TypeError(f"{name} must be True, False or a whole number of bytes, not {value!r}")
+    if value <= 0:
+        raise ValueError(f"{name} must be True, False or a positive number of bytes, not {value!r}")
+    return value
+
+
+def check_duration(name: str, value: object, unit: str = "of seconds") -> None:
+    """Check a positive number, of seconds unless `unit` says otherwise.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not positive and finite.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number {unit}, not {value!r}")
     if not math.isfinite(value) or value <= 0:
@@ -216,7 +265,7 @@ def _check_cookie(cookie: object) -> dict[str, Any] | None:
     attributes = {"name": cookie} if isinstance(cookie, str) else cookie
     if not isinstance(attributes, Mapping):
         raise TypeError(f"cookie must be a name, or a dict of {', '.join(_COOKIE_ATTRIBUTES)}; not {cookie!r}")
-    check_names(attributes, _COOKIE_ATTRIBUTES, "attribute of cookie")
+    check_names(attributes, _COOKIE_ATTRIBUTES, "cookie attribute")
     name = attributes.get("name")
     # RFC 6265 section 4.1.1: a cookie's name is a token of HTTP.
     if not isinstance(name, str) or re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name) is None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
+from geventsio.ack import AckSender
 from geventsio.errors import ExtractError
 
 __all__ = [
@@ -44,17 +45,25 @@ class Call:
     Attributes:
         socket: the socket it is for.
         args: the event's arguments, the auth payload, or the disconnect reason.
-        ack: answers the event; None where there is nothing to answer.
         event: the event's name; empty for connect and disconnect.
+        ack_id: of the event; None if the client asked for no acknowledgement.
     """
 
-    __slots__ = ("ack", "args", "event", "socket")
+    __slots__ = ("_ack", "ack_id", "args", "event", "socket")
 
-    def __init__(self, socket: Any, args: list[Any], ack: Any = None, event: str = "") -> None:
+    def __init__(self, socket: Any, args: list[Any], event: str = "", ack_id: int | None = None) -> None:
         self.socket = socket
         self.args = args
-        self.ack = ack
         self.event = event
+        self.ack_id = ack_id
+        self._ack: AckSender | None = None
+
+    @property
+    def ack(self) -> AckSender:
+        """Answers the event; made when it is first asked for, for most events want no answer."""
+        if self._ack is None:
+            self._ack = AckSender(self.socket, self.ack_id)
+        return self._ack
 
     @property
     def reason(self) -> Any:
@@ -80,9 +89,12 @@ def value_extractor(index: int, name: str, annotation: Any, default: Any) -> Ext
     return extract
 
 
-def rest_extractor(start: int) -> Extractor:
-    """Make the extractor of `*args`: all arguments from `start` on."""
-    return lambda call: call.args[start:]
+def rest_extractor(start: int, name: str, annotation: Any) -> Extractor:
+    """Make the extractor of `*args`: all arguments from `start` on, each validated to the annotation."""
+    convert = _converter(annotation)
+    if convert is None:
+        return lambda call: call.args[start:]
+    return lambda call: [_convert(convert, value, name) for value in call.args[start:]]
 
 
 def data_extractor(name: str, annotation: Any) -> Extractor:
@@ -110,24 +122,26 @@ def _converter(annotation: Any) -> Callable[[Any], Any] | None:
     validate = getattr(annotation, "model_validate", None)
     if validate is not None:  # a pydantic model
         return validate  # type: ignore[no-any-return]
-    unsupported = _unsupported(msgspec.inspect.type_info(annotation))
+    unsupported = _unsupported(msgspec.inspect.type_info(annotation), set())
     if unsupported is not None:
         raise TypeError(f"{unsupported.__name__} is neither an extractor nor a type that data can be validated to")
     return lambda value: msgspec.convert(value, annotation, builtin_types=BINARY_TYPES)
 
 
-def _unsupported(info: Any) -> type | None:
-    """Find a class inside of a type that msgspec can't make from data."""
+def _unsupported(info: Any, seen: set[int]) -> type | None:
+    """Find a class inside of a type that msgspec can't make from data; optional fields may have any."""
     if isinstance(info, msgspec.inspect.CustomType):
         return info.cls
-    if not isinstance(info, msgspec.inspect.Type):
+    if id(info) in seen:  # types may contain themselves
         return None
-    for field in ("types", "item_types", "item_type", "key_type", "value_type"):
-        inner = getattr(info, field, None)
-        for item in inner if isinstance(inner, tuple) else (inner,):
-            found = _unsupported(item)
-            if found is not None:
-                return found
+    seen.add(id(info))
+    inner = [getattr(info, name, None) for name in ("item_type", "key_type", "value_type")]
+    inner += [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
+    inner += [field.type for field in getattr(info, "fields", ()) if field.required]
+    for item in inner:
+        found = None if item is None else _unsupported(item, seen)
+        if found is not None:
+            return found
     return None
 
 

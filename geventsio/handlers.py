@@ -68,7 +68,7 @@ class HandlerKind:
 class Plan:
     """Takes a handler's parameters from a call."""
 
-    __slots__ = ("keywords", "positional", "rest")
+    __slots__ = ("is_simple", "keywords", "positional", "rest")
 
     def __init__(
         self, positional: tuple[Extractor, ...], rest: Extractor | None, keywords: dict[str, Extractor]
@@ -76,6 +76,7 @@ class Plan:
         self.positional = positional
         self.rest = rest
         self.keywords = keywords
+        self.is_simple = rest is None and not keywords
 
     def extract(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
         """Return the positional and the keyword arguments.
@@ -106,7 +107,7 @@ class Handler:
             ExtractError: a parameter can't be taken from the call; the function is not called then.
         """
         plan = self.plan
-        if plan.rest is None and not plan.keywords:
+        if plan.is_simple:
             return self.function(*[extract(call) for extract in plan.positional])
         args, keywords = plan.extract(call)
         return self.function(*args, **keywords)
@@ -136,12 +137,12 @@ def _make_plan(kind: HandlerKind, function: Callable[..., Any]) -> tuple[Plan, b
     for parameter in _parameters(kind, function, scope):
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue
-        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            rest, used = rest_extractor(used or 0), None
-            continue
         where = f"parameter {parameter.name!r} of the {kind.name} {_name(function)}"
         annotation = scope.resolve(parameter.annotation, where)
         extractor = _injected(kind, annotation, parameter.name, where)
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            rest, used = _rest(kind, used or 0, annotation, extractor, where), None
+            continue
         if extractor is None:
             extractor = _plain(kind, used, annotation, parameter, where)
             used = None if used is None else used + 1
@@ -192,6 +193,15 @@ def _plain(
         raise HandlerSignatureError(f"{where}: no argument is left for it, {taken}. {_allowed(kind)}")
     try:
         return value_extractor(NOWHERE if index is None else index, parameter.name, annotation, parameter.default)
+    except TypeError as error:
+        raise HandlerSignatureError(f"{where}: {error}. {_allowed(kind)}") from None
+
+
+def _rest(kind: HandlerKind, start: int, annotation: Any, injected: Extractor | None, where: str) -> Extractor:
+    if injected is not None:
+        raise HandlerSignatureError(f"{where}: there is only one, and *args is for the event's arguments")
+    try:
+        return rest_extractor(start, where, annotation)
     except TypeError as error:
         raise HandlerSignatureError(f"{where}: {error}. {_allowed(kind)}") from None
 

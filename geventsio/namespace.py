@@ -134,8 +134,8 @@ class Namespace:
         return BroadcastOperator(self)
 
     def timeout(self, seconds: float) -> BroadcastOperator:
-        """Wait this long for acknowledgements, instead of `ack_timeout`."""
-        return BroadcastOperator(self, timeout=seconds)
+        """Wait this many seconds for acknowledgements, instead of `ack_timeout`."""
+        return BroadcastOperator(self).timeout(seconds)
 
     def emit(self, event: str, *args: object) -> None:
         """Send an event to all sockets; see `BroadcastOperator.emit`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from geventsio.ack import AckFuture, AckStream
 from geventsio.adapters.base import BroadcastOptions
+from geventsio.config import check_duration
 
 if TYPE_CHECKING:
     from geventsio.namespace import Namespace
@@ -83,7 +84,8 @@ class BroadcastOperator:
         return self._with(excludes_sender=True)
 
     def timeout(self, seconds: float) -> BroadcastOperator:
-        """Wait this long for acknowledgements, instead of `ack_timeout`."""
+        """Wait this many seconds for acknowledgements, instead of `ack_timeout`."""
+        check_duration("timeout", seconds)
         return self._with(timeout=seconds)
 
     # Acting
@@ -110,6 +112,7 @@ class BroadcastOperator:
             SerializeError, ValueError, AdapterError: as `emit`.
         """
         namespace = self._namespace
+        namespace.io.check_thread()
         ack_id = namespace.next_ack_id()
         group = namespace.encode_event(event, args, ack_id)
         stream = AckStream(ack_id)
@@ -200,7 +203,8 @@ class SocketOperator:
         return self._broadcast().broadcast()
 
     def timeout(self, seconds: float) -> SocketOperator:
-        """Wait this long for acknowledgements, instead of `ack_timeout`."""
+        """Wait this many seconds for acknowledgements, instead of `ack_timeout`."""
+        check_duration("timeout", seconds)
         return SocketOperator(self._socket, seconds)
 
     def _broadcast(self) -> BroadcastOperator:

@@ -11,6 +11,7 @@ from geventsio.adapters.base import Adapter
 from geventsio.adapters.local import LocalAdapter
 from geventsio.client import Client
 from geventsio.config import split_options
+from geventsio.dispatch import describe_job
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
@@ -55,6 +56,7 @@ class SocketIO:
             }
         )
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
+        self.engine.describe_job = describe_job
         self._adapter = adapter
         self._namespaces: dict[str, Namespace] = {}
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
@@ -202,10 +204,21 @@ class SocketIO:
         Returns:
             Whether all of them have ended.
         """
-        done = self.engine.close(timeout)
-        for namespace in self._namespaces.values():
-            namespace.adapter.close()
-        return done
+        return self._close_adapters(self.engine.close(timeout))
+
+    def drain(self, limit: float | None = None) -> bool:
+        """Do what `close` does at the pace that `drain_timeout` asks for, before the process stops. Switches greenlets.
+
+        It happens by itself in `run`, under gunicorn, and when the interpreter exits. Call it when signals stop a
+        server of your own: `gevent.signal_handler(signal.SIGTERM, lambda: (io.drain(), server.stop()))`.
+
+        Args:
+            limit: seconds that all of it may take.
+
+        Returns:
+            Whether all disconnect handlers have ended.
+        """
+        return self._close_adapters(self.engine.drain(limit))
 
     # What namespaces, clients and operators use
 
@@ -217,17 +230,20 @@ class SocketIO:
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
 
-    def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
-        """The deadlines of acknowledgements that are awaited this long; None for `ack_timeout`.
+    def check_thread(self) -> None:
+        """Refuse to wait for acknowledgements in a thread that has no part in serving.
 
         Raises:
             RuntimeError: called in an OS thread other than the one that serves the clients.
         """
-        if self.engine.runtime.is_foreign_thread():
+        if self.engine.has_started and self.engine.runtime.is_foreign_thread():
             raise RuntimeError(
                 "acknowledgements can only be awaited in the thread that serves the clients: use emit here, "
                 "or run this in a greenlet"
             )
+
+    def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
+        """The deadlines of acknowledgements that are awaited this many seconds; None for `ack_timeout`."""
         seconds = self.options.ack_timeout if timeout is None else timeout
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:
@@ -240,6 +256,11 @@ class SocketIO:
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
         return Timeouts(self.engine.runtime.loop, self.options.connect_timeout, _close_unconnected)
+
+    def _close_adapters(self, done: bool) -> bool:
+        for namespace in self._namespaces.values():
+            namespace.adapter.close()
+        return done
 
     def _connected(self, session: Session) -> None:
         client = session.data = Client(self, session)

@@ -37,6 +37,10 @@ class State(Enum):
     CONNECTING = 0  # middlewares and the connect handler's parameters decide
     CONNECTED = 1
     CLOSED = 2  # its disconnect handler may still have to run
+    REFUSED = 3  # closed before it was connected
+
+
+_CONNECTED = State.CONNECTED
 
 
 class Socket:
@@ -134,6 +138,7 @@ class Socket:
 
     def emit_with_timeout(self, timeout: float | None, event: str, args: Sequence[object]) -> AckFuture:
         """Do what `emit_with_ack` does, with a timeout in seconds; None for `ack_timeout`."""
+        self.io.check_thread()
         ack_id = self.namespace.next_ack_id()
         group = self.namespace.encode_event(event, args, ack_id)
         deadlines = self.io.ack_deadlines(timeout)
@@ -170,8 +175,8 @@ class Socket:
         return BroadcastOperator(self.namespace, self.id, excludes_sender=True)
 
     def timeout(self, seconds: float) -> SocketOperator:
-        """Wait this long for the acknowledgements of what is emitted next."""
-        return SocketOperator(self, seconds)
+        """Wait this many seconds for the acknowledgements of what is emitted next."""
+        return SocketOperator(self, None).timeout(seconds)
 
     # Rooms
 
@@ -231,7 +236,7 @@ class Socket:
 
     def send_group(self, group: PacketGroup) -> bool:
         """Send encoded packets; False if they can't be. Never switches greenlets."""
-        return self._state is State.CONNECTED and self.client.session.send_group(group)
+        return self._state is _CONNECTED and self.client.session.send_group(group)
 
     def send_ack(self, ack_id: int, args: Sequence[object]) -> None:
         """Answer one of the client's events."""
@@ -242,6 +247,7 @@ class Socket:
         if self._acks is None:
             self._acks = {}
         self._acks[ack_id] = pending
+        self.client.session.resume()  # or, held back for its many events, the client could not be heard
 
     def forget_ack(self, ack_id: int) -> None:
         """Expect an answer no more."""
@@ -269,9 +275,14 @@ class Socket:
         self.client.session.server.runtime.workers.start(None, run_callback, (self, callback, args))
 
     @property
+    def is_connecting(self) -> bool:
+        """Whether the client waits to be told if it is let in."""
+        return self._state is State.CONNECTING
+
+    @property
     def was_accepted(self) -> bool:
         """Whether the client has been told that it is connected; still true while it is being disconnected."""
-        return self.namespace.sockets.get(self.id) is self
+        return self._state is _CONNECTED or self._state is State.CLOSED
 
     def find_handler(self, event: str) -> Handler | None:
         """The handler of an event: its own, its namespace's, or one of their fallbacks."""
@@ -296,16 +307,16 @@ class Socket:
         """Tell the client that it is not let in; nothing of this socket remains."""
         self.namespace.adapter.leave_all(self)
         if self._state is State.CONNECTING:
-            self._state = State.CLOSED
+            self._state = State.REFUSED
             self.client.refused(self, message, data)
 
     def connect(self, auth: dict[str, Any]) -> None:
         """Let the namespace decide on this socket; its events wait until it has."""
         self._jobs.submit(run_connect, self, auth)
 
-    def receive_event(self, packet: Packet) -> None:
-        """Handle an event when the earlier ones have been handled."""
-        self._jobs.submit(run_event, self, packet)
+    def receive_event(self, packet: Packet) -> bool:
+        """Handle an event when the earlier ones have been handled; return whether it waits for them."""
+        return self._jobs.submit(run_event, self, packet)
 
     def receive_ack(self, packet: Packet) -> None:
         """Take the client's answer. It passes the events that wait; one that nobody awaits is ignored."""
@@ -316,18 +327,19 @@ class Socket:
 
     def closed(self, reason: DisconnectReason) -> None:
         """Begin to close, whatever the cause; nothing happens the second time."""
-        state, self._state = self._state, State.CLOSED
-        if state is State.CLOSED:
+        state = self._state
+        if state is State.CLOSED or state is State.REFUSED:
             return
+        self._state = State.CLOSED if state is _CONNECTED else State.REFUSED
         acks, self._acks = self._acks, None
         for pending in (acks or {}).values():
             pending.resolve(self, closed_error())
-        if state is State.CONNECTED:
+        if state is _CONNECTED:
             self.client.session.server.callbacks.add()
             self._jobs.submit(run_disconnect, self, reason)
 
     def _join(self, names: tuple[str, ...]) -> None:
-        if self._state is not State.CLOSED:
+        if self._state is State.CONNECTING or self._state is _CONNECTED:
             self.namespace.adapter.join(self, names)
 
     def _disconnect(self) -> None:
@@ -337,12 +349,11 @@ class Socket:
         self.closed(DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
 
     def _send(self, group: PacketGroup) -> None:
-        if self._state is not State.CONNECTED:
+        if self._state is not _CONNECTED:
             raise SocketClosedError("the socket is not connected")
         session = self.client.session
-        runtime = session.server.runtime
-        if runtime.is_foreign_thread():
-            runtime.call(self.send_group, group)
+        if session.runtime.is_foreign_thread():
+            session.runtime.call(self.send_group, group)
         elif not session.send_group(group):
             session.raise_unsent()
 

@@ -51,14 +51,14 @@ class Layer:
     def __init__(self, path: str, handle: WSGIApp, app: WSGIApp | None) -> None:
         self._path = path
         self._below = path + "/"
-        self._handle = handle
+        self.handle = handle
         self._app = app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request (PEP 3333). May switch greenlets."""
         path = environ.get("PATH_INFO", "")
         if path == self._path or path.startswith(self._below):
-            return self._handle(environ, start_response)
+            return self.handle(environ, start_response)
         if self._app is not None:
             return self._app(environ, start_response)
         start_response("404 Not Found", [("Content-Length", "0")])
@@ -122,7 +122,9 @@ def run(io: SocketIO, app: Any, host: str, port: int, **server_options: Any) -> 
 
 
 def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
-    """Serve a WSGI app with pywsgi until SIGINT or SIGTERM, then say goodbye to all clients. Switches greenlets.
+    """Serve a WSGI app with pywsgi until SIGTERM, SIGINT or SIGHUP, then drain. Switches greenlets.
+
+    A second SIGINT (Ctrl-C) ends the process at once.
 
     Args:
         app: a WSGI app.
@@ -134,22 +136,29 @@ def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
     server = _Server((host, port), app, **server_options)
     server.start()
     stop = gevent.event.Event()
-    handlers = [gevent.signal_handler(number, stop.set) for number in (signal.SIGINT, signal.SIGTERM)]
+    watchers = {number: gevent.signal_handler(number, stop.set) for number in _stop_signals()}
     scheme = "https" if server.ssl_enabled else "http"
     print(f"geventsio is listening on {scheme}://{host}:{server.server_port}", flush=True)
     try:
         stop.wait()
     finally:
-        for handler in handlers:
-            handler.cancel()
+        watchers.pop(signal.SIGINT).cancel()
         server.close()
         drain_all()
         server.stop(timeout=1)
+        for watcher in watchers.values():
+            watcher.cancel()
+
+
+def _stop_signals() -> list[signal.Signals]:
+    # nohup has SIGHUP ignored, and it shall stay so.
+    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hangup]
 
 
 def _wrapped(io: SocketIO, app: Any) -> WSGIApp:
     """The app with the layer around it, unless it has been put there already."""
-    inner = getattr(app, "wsgi_app", app)
-    if isinstance(app, Layer) or isinstance(inner, Layer):
-        return app  # type: ignore[no-any-return]
+    for layer in (app, getattr(app, "wsgi_app", None)):
+        if isinstance(layer, Layer) and layer.handle == io.handle:
+            return app  # type: ignore[no-any-return]
     return io.layer(app)

@@ -24,16 +24,18 @@ enum { READ_SIZE = 256 * 1024, PARTIAL_MAX = 1024 * 1024 };
 /* Not zero, so that no server can skip unmasking. */
 static const uint8_t MASK[4] = {0x37, 0xfa, 0x21, 0x3d};
 
-/* As a browser sends them, but for Sec-WebSocket-Extensions: this client can't inflate. */
-static const char BROWSER_HEADERS[] =
-    "Origin: http://127.0.0.1\r\n"
-    "Pragma: no-cache\r\n"
-    "Cache-Control: no-cache\r\n"
-    "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/126.0.0.0 Safari/537.36\r\n"
-    "Accept-Encoding: gzip, deflate, br, zstd\r\n"
-    "Accept-Language: en-GB,en;q=0.9,de;q=0.8\r\n"
-    "Cookie: session=eyJfZnJlc2giOmZhbHNlLCJjc3JmX3Rva2VuIjoiNzE0ZTQ5ZmUxIn0.ZmFsc2U.uS9rGqJx0h7dYw\r\n";
+/* As a browser sends them, but for Sec-WebSocket-Extensions: this client can't inflate.
+ * No two clients have the same User-Agent and Cookie: a server that keeps equal values once must not look better
+ * here than in the field. */
+#define BROWSER_HEADERS                                                                                             \
+    "Origin: http://%s:%u\r\n"                                                                                      \
+    "Pragma: no-cache\r\n"                                                                                          \
+    "Cache-Control: no-cache\r\n"                                                                                   \
+    "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "                 \
+    "Chrome/126.0.%u.0 Safari/537.36\r\n"                                                                           \
+    "Accept-Encoding: gzip, deflate, br, zstd\r\n"                                                                  \
+    "Accept-Language: en-GB,en;q=0.9,de;q=0.8\r\n"                                                                  \
+    "Cookie: session=eyJfZnJlc2giOmZhbHNlLCJjc3JmX3Rva2VuIjoiNzE0ZTQ5ZmUxIn0.ZmFsc2U.uS9rGqJx0h7dYw%08u\r\n"
 
 static uint8_t buffer[PARTIAL_MAX + READ_SIZE];
 
@@ -115,12 +117,14 @@ void client_connected(struct client *client, const struct target *target) {
     getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error)
         die("connect: %s", strerror(error));
-    char request[2048];
+    char request[2048], browser[1024] = "";
+    if (target->browser_headers)
+        snprintf(browser, sizeof browser, BROWSER_HEADERS, target->host, target->port, client->number, client->number);
     int len = snprintf(request, sizeof request,
                        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
                        "Host: %s:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                        "Sec-WebSocket-Key: " WEBSOCKET_KEY "\r\nSec-WebSocket-Version: 13\r\n%s\r\n",
-                       target->host, target->port, target->browser_headers ? BROWSER_HEADERS : "");
+                       target->host, target->port, browser);
     write_all(client, request, (size_t)len);
     client->state = CLIENT_HTTP;
 }
@@ -181,7 +185,7 @@ static size_t parse_http(struct client *client, const uint8_t *data, size_t len)
         return 0;
     size_t size = (size_t)(end - data) + 4;
     if (memcmp(data, "HTTP/1.1 101", 12) != 0 || !memmem(data, size, WEBSOCKET_ACCEPT, strlen(WEBSOCKET_ACCEPT)))
-        die("the upgrade was refused: %.*s", (int)len, (const char *)data);
+        die("the upgrade was refused: %.*s", (int)strcspn((const char *)data, "\r"), (const char *)data);
     client->state = CLIENT_ENGINE_OPEN;
     return size;
 }

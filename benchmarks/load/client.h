@@ -16,6 +16,7 @@ enum client_state {
 };
 
 struct client {
+    uint32_t number; /* from 0 up */
     int fd;
     enum client_state state;
     uint8_t *partial; /* start of a frame (or of the HTTP head) whose rest has not arrived */

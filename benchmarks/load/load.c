@@ -63,7 +63,8 @@ static double cpu_seconds(void) {
 static void connect_next(void) {
     if (started == options.clients)
         return;
-    struct client *client = &clients[started++];
+    struct client *client = &clients[started];
+    client->number = started++;
     client_connect(client, &options.target);
     struct epoll_event event = {.events = EPOLLOUT, .data.ptr = client};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event) < 0)

@@ -20,7 +20,7 @@ _MAX_CONNECTIONS = 20_000  # gunicorn's default of 1,000 would refuse the client
 def _load() -> _Application:
     import socketio
 
-    server = socketio.Server(async_mode="gevent", cors_allowed_origins="*")
+    server = socketio.Server(async_mode="gevent")
 
     @server.on("echo")  # type: ignore[untyped-decorator]
     def echo(sid: str, argument: object) -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from time import monotonic
 from typing import Any, NamedTuple
 
-from geventsio.engine.outbox import Bounds
+import gevent
+
+from geventsio.engine.drain import TURN
 from geventsio.engine.requests import check_handshake, upgrade_headers
-from geventsio.engine.responses import ErrorCode, RequestError
+from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
-from geventsio.engine.takeover import StartResponse, TakenSocket, can_take_over, take_over
+from geventsio.engine.takeover import StartResponse, TakenSocket, can_take_over, is_upgraded, take_over
 from geventsio.engine.timeouts import Timeouts
-from geventsio.engine.websocket import WebSocketConnection
+from geventsio.engine.websocket import Deflation, Limits, WebSocketConnection
+from geventsio.protocol.deflate import negotiate
+from geventsio.protocol.websocket import build_text
 from geventsio.types import DisconnectReason
 
-__all__ = ["Accepted", "Acceptor"]
+__all__ = ["Accepted", "Acceptor", "refuse"]
+
+logger = logging.getLogger("geventsio.engine")
+
+#: Seconds that clients have to end their close handshakes when the process stops.
+LAST_WORDS = 1.0
 
 Environ = dict[str, Any]
 Headers = Iterable[tuple[str, str]]
@@ -48,15 +59,18 @@ class Acceptor:
 
     Args:
         runtime: the hub's.
-        bounds: how much may wait to be sent on each connection.
-        max_message_size: bytes of one message.
+        limits: what each client may do.
         close_timeout: seconds that a close handshake may take.
+        deflate_threshold: bytes from which on messages are compressed; None agrees to no compression.
     """
 
-    def __init__(self, runtime: Runtime, bounds: Bounds, max_message_size: int, close_timeout: float) -> None:
+    def __init__(
+        self, runtime: Runtime, limits: Limits, close_timeout: float, deflate_threshold: int | None = None
+    ) -> None:
         self._runtime = runtime
-        self._bounds = bounds
-        self._max_message_size = max_message_size
+        self._limits = limits
+        self._deflate_threshold = deflate_threshold
+        self._has_warned = False
         self._closing: Timeouts[WebSocketConnection] = Timeouts(runtime.loop, close_timeout, WebSocketConnection.abort)
 
     def check(self, environ: Environ) -> None:
@@ -68,6 +82,19 @@ class Acceptor:
         check_handshake(environ)
         if not can_take_over(environ):
             raise RequestError(ErrorCode.BAD_REQUEST, "this WSGI server gives no access to its sockets")
+
+    def can_accept(self, environ: Environ) -> bool:
+        """Whether this WSGI server gives access to its sockets; the log says once what to do if it does not."""
+        if can_take_over(environ):
+            return True
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "this WSGI server (%s) gives no access to its gevent sockets: clients stay with polling. Websockets "
+                "need gunicorn -k gevent, gevent.pywsgi, or Werkzeug's server in a process patched by gevent.monkey",
+                environ.get("SERVER_SOFTWARE", "unknown"),
+            )
+        return False
 
     def accept(self, environ: Environ, start_response: StartResponse, headers: Headers = ()) -> Accepted:
         """Answer a handshake that `check` accepted. May switch greenlets.
@@ -81,16 +108,43 @@ class Acceptor:
         """
         return self._take(environ, start_response, headers)
 
-    def refuse_upgraded(self, environ: Environ, start_response: StartResponse, code: int, reason: str) -> None:
-        """Refuse a websocket whose 101 the server has sent already: nothing is left but a close code."""
+    def finish(self) -> None:
+        """Let clients take in our last words before the process goes, but not for long. Switches greenlets."""
+        give_up = monotonic() + LAST_WORDS
+        gevent.sleep(TURN)  # polls that were woken have yet to be answered
+        while self._closing and monotonic() < give_up:
+            gevent.sleep(TURN)
+
+    def refuse_upgraded(self, environ: Environ, start_response: StartResponse, error: RequestError) -> None:
+        """Refuse a websocket whose 101 the server has sent already: see `refuse`."""
         if can_take_over(environ):
             accepted = self._take(environ, start_response)
-            accepted.connection.close(code, reason)
+            refuse(accepted.connection, error)
             accepted.serve()
 
-    def _take(self, environ: Environ, start_response: StartResponse, headers: Headers = ()) -> Accepted:
-        taken = take_over(environ, start_response, [*upgrade_headers(environ), *headers])
-        connection = WebSocketConnection(
-            self._runtime, taken.sock, _Nobody(), self._bounds, self._max_message_size, self._closing
-        )
+    def _take(self, environ: Environ, start_response: StartResponse, more: Headers = ()) -> Accepted:
+        headers = [*upgrade_headers(environ), *more]
+        deflation = self._negotiate(environ, headers)
+        taken = take_over(environ, start_response, headers)
+        connection = WebSocketConnection(self._runtime, taken.sock, _Nobody(), self._limits, self._closing, deflation)
         return Accepted(connection, taken)
+
+    def _negotiate(self, environ: Environ, headers: list[tuple[str, str]]) -> Deflation | None:
+        """Agree to compression in `headers`, unless it is off or the answer has gone out already."""
+        if self._deflate_threshold is None or is_upgraded(environ):
+            return None
+        agreement = negotiate(environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""))
+        if agreement is None:
+            return None
+        headers.append(("Sec-WebSocket-Extensions", agreement.header))
+        return Deflation(self._deflate_threshold, agreement.window_bits)
+
+
+def refuse(connection: WebSocketConnection, error: RequestError) -> None:
+    """Close a new connection with an error.
+
+    The official client does not hear of a websocket that is closed before its open packet, and waits for that for
+    20 s. It takes a message that is no Engine.IO packet for a failed attempt, and makes the next one in time.
+    """
+    connection.outbox.write(build_text(Response.error(error).body))
+    connection.close(error.close_code, error.message)

@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 
 from geventsio.engine.responses import ErrorCode, RequestError
+from geventsio.errors import ProtocolError
 
 __all__ = ["read_body"]
 
@@ -28,30 +29,62 @@ def read_body(environ: dict[str, Any], limit: int, seconds: float) -> bytes:
         seconds: how long the body may take to arrive.
 
     Raises:
-        RequestError: it is larger, takes longer, or broke off.
+        RequestError: it is larger, takes longer, or breaks HTTP.
+        ProtocolError: it broke off.
     """
     length = _content_length(environ)
-    is_too_large = length is not None and length > limit
-    timeout = gevent.Timeout.start_new(min(seconds, DISCARD_TIME) if is_too_large else seconds)
+    stream = environ["wsgi.input"]
+    body = None if length is not None and length > limit else _read(stream, limit, length, seconds)
+    if body is None:
+        _discard(stream, DISCARDED * limit, min(seconds, DISCARD_TIME))
+        raise _unreadable(ErrorCode.PAYLOAD_TOO_LARGE, f"a body of more than max_payload={limit} bytes")
+    if length is not None and len(body) < length:
+        raise ProtocolError("the body broke off")
+    return body
+
+
+def _read(stream: Any, limit: int, length: int | None, seconds: float) -> bytes | None:
+    """Read a body to its end; None as soon as it has more than `limit` bytes."""
+    remaining = limit + 1 if length is None else length
+    chunks: list[bytes] = []
+    timeout = gevent.Timeout.start_new(seconds)
     try:
-        body = _read(environ["wsgi.input"], limit, length)
+        while remaining > 0:
+            chunk = stream.read(min(CHUNK, remaining))
+            if not chunk:
+                break
+            remaining -= len(chunk)
+            chunks.append(chunk)
     except gevent.Timeout as error:
         if error is not timeout:
             raise
-        body = None
-        if not is_too_large:
-            raise _unreadable(ErrorCode.REQUEST_TIMEOUT, "the body takes too long") from None
+        raise _unreadable(ErrorCode.REQUEST_TIMEOUT, "the body takes too long") from None
     except TimeoutError:  # the server has a time limit of its own
         raise _unreadable(ErrorCode.REQUEST_TIMEOUT, "the body takes too long") from None
     except Exception as error:  # each server has exceptions of its own for a body that breaks HTTP
         raise _unreadable(ErrorCode.BAD_REQUEST, f"the body can't be read: {error}") from None
     finally:
         timeout.close()
-    if body is None:
-        raise _unreadable(ErrorCode.PAYLOAD_TOO_LARGE, f"a body of more than max_payload={limit} bytes")
-    if length is not None and len(body) < length:
-        raise _unreadable(ErrorCode.BAD_REQUEST, "the body broke off")
-    return body
+    body = b"".join(chunks)
+    return body if len(body) <= limit else None
+
+
+def _discard(stream: Any, size: int, seconds: float) -> None:
+    """Read on, for a while, what nobody wants."""
+    timeout = gevent.Timeout.start_new(seconds)
+    try:
+        while size > 0:
+            chunk = stream.read(min(CHUNK, size))
+            if not chunk:
+                break
+            size -= len(chunk)
+    except gevent.Timeout as error:
+        if error is not timeout:
+            raise
+    except Exception:  # what is wrong with the rest is of no interest
+        pass
+    finally:
+        timeout.close()
 
 
 def _unreadable(code: ErrorCode, detail: str) -> RequestError:
@@ -66,21 +99,3 @@ def _content_length(environ: dict[str, Any]) -> int | None:
     if not (length.isdecimal() and length.isascii() and len(length) < 20):
         raise _unreadable(ErrorCode.BAD_REQUEST, "an invalid Content-Length")
     return int(length)
-
-
-def _read(stream: Any, limit: int, length: int | None) -> bytes | None:
-    """Read a body to its end; None if it has more than `limit` bytes."""
-    remaining = (DISCARDED + 1) * limit if length is None else min(length, (DISCARDED + 1) * limit)
-    chunks: list[bytes] = []
-    size = 0
-    while remaining > 0:
-        chunk = stream.read(min(CHUNK, remaining))
-        if not chunk:
-            break
-        size += len(chunk)
-        remaining -= len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        else:
-            chunks.clear()
-    return b"".join(chunks) if size <= limit else None

@@ -35,16 +35,15 @@ class Heartbeat:
         self._pings.cancel(session)
 
     def excuse(self, session: Session) -> None:
-        """Expect no pong: we do not read from this client ourselves, or it has just been heard."""
+        """Expect no pong: it may have come while we did not read from this client ourselves."""
         self._pongs.cancel(session)
-        self._pings.start(session)
+        if not session.is_upgrading:
+            self._pings.start(session)
 
     def pong(self, session: Session) -> None:
         """Take a client's answer. One that nobody asked for changes nothing."""
         if session in self._pongs:
-            self._pongs.cancel(session)
-            if not session.is_upgrading:
-                self._pings.start(session)
+            self.excuse(session)
 
     def stop(self, session: Session) -> None:
         """Forget a session."""

@@ -11,7 +11,7 @@ from geventsio.engine.runtime import Runtime
 from geventsio.protocol.eio_payload import take_payload
 from geventsio.protocol.packet_group import PacketGroup
 
-__all__ = ["Bounds", "Outbox", "PollingOutbox", "RawSocket", "WebSocketOutbox"]
+__all__ = ["Bounds", "DeflatingOutbox", "Outbox", "PollingOutbox", "RawSocket", "WebSocketOutbox"]
 
 #: Bytes of small frames that are joined for one `send`; above it a copy costs more than another call.
 JOIN_LIMIT = 65_536
@@ -106,10 +106,22 @@ class WebSocketOutbox:
             more; must not switch greenlets.
     """
 
-    __slots__ = ("_bounds", "_bytes", "_failed", "_frames", "_runtime", "_sock", "_tick", "_watcher", "drained")
+    __slots__ = (
+        "_bounds",
+        "_bytes",
+        "_failed",
+        "_frames",
+        "_runtime",
+        "_sock",
+        "_tick",
+        "_ticker",
+        "_watcher",
+        "drained",
+    )
 
     def __init__(self, runtime: Runtime, sock: RawSocket, bounds: Bounds, failed: Callable[[], object]) -> None:
         self._runtime = runtime
+        self._ticker = runtime.ticker
         self._sock = sock
         self._bounds = bounds
         self._failed: Callable[[], object] | None = failed
@@ -137,17 +149,20 @@ class WebSocketOutbox:
         if self._failed is None:
             return True
         if self._frames is None:
-            tick = self._runtime.ticker.begin()
+            ticker = self._ticker
+            tick = ticker.number if ticker.is_running else ticker.begin()
             if tick != self._tick:
                 self._tick = tick
                 self._send_now(frames)
-                return True
-            self._frames = deque((frames,))
-            self._bytes = len(frames)
-            self._runtime.ticker.dirty.append(self)
+            else:
+                self._frames = deque((frames,))
+                self._bytes = len(frames)
+                ticker.dirty.append(self)
             return True
         if bounded and not self._has_room(len(frames)):
             return False
+        if self._frames is None:  # making room, all of it went out
+            return self.write(frames)
         self._frames.append(frames)
         self._bytes += len(frames)
         return True
@@ -165,15 +180,14 @@ class WebSocketOutbox:
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
         while self._frames:
-            batch = self._next_batch(self._frames)
+            batch = _join(self._frames)
             sent = self._try_send(batch)
-            self._bytes -= sent
             if self._failed is None:
                 return
+            self._bytes -= sent
+            _drop(self._frames, sent)
             if sent < len(batch):
-                if self._frames is not None:
-                    self._frames.appendleft(memoryview(batch)[sent:])
-                    self._await_writable()
+                self._await_writable()
                 return
         self._frames = None
         self._settle()
@@ -212,17 +226,6 @@ class WebSocketOutbox:
             self._fail()
             return 0
 
-    def _next_batch(self, frames: deque[bytes | memoryview]) -> bytes | memoryview:
-        first = frames.popleft()
-        if not frames or len(first) >= JOIN_LIMIT:
-            return first
-        batch = [first]
-        size = len(first)
-        while frames and size + len(frames[0]) <= JOIN_LIMIT:
-            batch.append(frames.popleft())
-            size += len(batch[-1])
-        return b"".join(batch)
-
     def _has_room(self, size: int) -> bool:
         if self._fits(size):
             return True
@@ -253,6 +256,61 @@ class WebSocketOutbox:
         self.close()
         if failed is not None:
             failed()
+
+
+def _join(frames: deque[bytes | memoryview]) -> bytes | memoryview:
+    """The first frames in one piece: a large one alone, of small ones as many as are worth copying."""
+    first = frames[0]
+    if len(frames) == 1 or len(first) >= JOIN_LIMIT:
+        return first
+    batch = []
+    size = 0
+    for frame in frames:
+        size += len(frame)
+        if size > JOIN_LIMIT:
+            break
+        batch.append(frame)
+    return b"".join(batch)
+
+
+def _drop(frames: deque[bytes | memoryview], size: int) -> None:
+    """Take what has been sent from the left."""
+    while size:
+        first = frames[0]
+        if len(first) > size:
+            frames[0] = memoryview(first)[size:]
+            return
+        size -= len(first)
+        frames.popleft()
+
+
+class DeflatingOutbox(WebSocketOutbox):
+    """Writes frames to a client that takes compressed ones.
+
+    Args:
+        runtime: see `WebSocketOutbox`, as for `sock`, `bounds` and `failed`.
+        threshold: bytes from which on a message is compressed.
+        window_bits: of the client's agreement.
+    """
+
+    __slots__ = ("_threshold", "_window_bits")
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        sock: RawSocket,
+        bounds: Bounds,
+        failed: Callable[[], object],
+        threshold: int,
+        window_bits: int,
+    ) -> None:
+        super().__init__(runtime, sock, bounds, failed)
+        self._threshold = threshold
+        self._window_bits = window_bits
+
+    def send(self, group: PacketGroup) -> bool:
+        """See `Outbox`."""
+        return self.write(group.deflated_frames(self._threshold, self._window_bits))
 
 
 def shut_write(sock: RawSocket) -> None:

@@ -13,10 +13,10 @@ from gevent.hub import Waiter
 from geventsio.engine.body import read_body
 from geventsio.engine.outbox import PollingOutbox
 from geventsio.engine.responses import ErrorCode, RequestError, Response
-from geventsio.engine.takeover import find_socket, no_delay
+from geventsio.engine.takeover import find_socket
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
-from geventsio.protocol.eio_packet import NOOP
+from geventsio.protocol.eio_packet import NOOP, PacketType
 from geventsio.protocol.eio_payload import decode_payload
 from geventsio.types import DisconnectReason
 
@@ -36,7 +36,7 @@ class Poll:
     delivered, and its packets would be lost.
     """
 
-    __slots__ = ("_gone", "_loop", "_sock", "_waiter", "_watcher", "is_gone")
+    __slots__ = ("_gone", "_loop", "_sock", "_waiter", "_watcher")
 
     def __init__(self, loop: Any, sock: Any, gone: Callable[[], object]) -> None:
         self._loop = loop
@@ -44,7 +44,6 @@ class Poll:
         self._gone = gone
         self._waiter: Waiter[None] | None = None
         self._watcher: Any = None
-        self.is_gone = False
 
     def wait(self) -> None:
         """Wait until `wake` is called. Switches greenlets."""
@@ -53,11 +52,10 @@ class Poll:
             fd = -1 if self._sock is None else self._sock.fileno()
             if fd >= 0:
                 self._watcher = self._loop.io(fd, 1)  # READ
-                self._watcher.start(self._readable)
+                self._watcher.start(self._look)
             waiter.get()
-            if self._watcher is not None:
-                # Its end may have arrived together with what woke us, and be due to be noticed only after.
-                self._readable()
+            # Whoever wakes us may have come before the loop could see that the client is gone.
+            self._look()
         finally:
             self._waiter = None
             self._stop_watching()
@@ -68,7 +66,10 @@ class Poll:
         if waiter is not None:
             self._loop.run_callback(waiter.switch, None)
 
-    def _readable(self) -> None:
+    def _look(self) -> None:
+        """Look if the client is gone, without taking what it may have sent."""
+        if self._watcher is None:
+            return
         try:
             data = self._sock.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
@@ -77,7 +78,6 @@ class Poll:
             data = b""
         self._stop_watching()  # or, with a pipelined request waiting there, we would be called again and again
         if not data:
-            self.is_gone = True
             self._gone()
             self.wake()
 
@@ -113,10 +113,8 @@ class PollingTransport:
         if self._poll is not None:
             session.drop(DisconnectReason.TRANSPORT_ERROR)
             raise RequestError(ErrorCode.BAD_REQUEST)
-        sock = find_socket(environ)
-        no_delay(sock)
         if not self.outbox.waiting():
-            self._wait(sock)
+            self._wait(find_socket(environ))
         return self._answer()
 
     def post(self, environ: dict[str, Any]) -> Response:
@@ -132,11 +130,13 @@ class PollingTransport:
             raise RequestError(ErrorCode.BAD_REQUEST)
         self._posting = True
         try:
-            no_delay(find_socket(environ))
             options = session.server.options
             body = read_body(environ, options.max_payload, options.body_timeout)
             end = monotonic() + SLICE
             for packet in decode_payload(body):
+                if packet.type is PacketType.CLOSE and self._poll is None:
+                    # The loop calls what it has polled in reverse: a GET that was sent before may come up only now.
+                    session.runtime.backlog.wait()
                 if not session.is_open:
                     break
                 session.receive_packet(packet)
@@ -145,8 +145,6 @@ class PollingTransport:
                 if monotonic() > end:
                     session.server.runtime.backlog.wait()
                     end = monotonic() + SLICE
-            if session.reason is DisconnectReason.PARSE_ERROR:
-                raise RequestError(ErrorCode.BAD_REQUEST, "a message that is no packet")
         except RequestError as error:
             session.drop(_REASONS.get(error.code, DisconnectReason.TRANSPORT_ERROR))
             raise

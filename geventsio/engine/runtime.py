@@ -12,6 +12,7 @@ from gevent import monkey
 from gevent.hub import Waiter
 
 from geventsio.engine.timeouts import Timeouts
+from geventsio.engine.watchdog import DescribeJob, Watchdog, describe
 from geventsio.engine.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -45,14 +46,19 @@ class Runtime:
     """The hub that serves one server, taken when the first request arrives.
 
     Never at import: a process that forks or reloads afterwards would share a loop with its parent.
+
+    Args:
+        blocked_threshold: seconds for which a job may keep the hub before the log names it; None for ever.
+        describe: names a job there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blocked_threshold: float | None = None, describe: DescribeJob = describe) -> None:
         self.hub: Any = gevent.get_hub()
         self.loop: Any = self.hub.loop
         self._thread = _thread_id()
         self.ticker = Ticker(self.loop)
         self.backlog = Backlog(self.loop)
+        self.watchdog = None if blocked_threshold is None else Watchdog(self.loop, blocked_threshold, describe)
         self.workers = WorkerPool(self)
         #: Outboxes that keep back what follows a packet that shall arrive alone.
         self.held: Timeouts[WebSocketOutbox] = Timeouts(
@@ -81,23 +87,24 @@ class Ticker:
     The first write of a tick goes out at once; writers that have more put themselves in `dirty`.
     """
 
-    __slots__ = ("_loop", "_scheduled", "dirty", "number")
+    __slots__ = ("_loop", "dirty", "is_running", "number")
 
     def __init__(self, loop: Any) -> None:
         self._loop = loop
-        self._scheduled = False
+        #: Whether something has been sent in this tick.
+        self.is_running = False
         self.number = 0
         self.dirty: list[WebSocketOutbox] = []
 
     def begin(self) -> int:
         """Return the number of this tick, which ends before the loop polls again."""
-        if not self._scheduled:
-            self._scheduled = True
+        if not self.is_running:
+            self.is_running = True
             self._loop.run_callback(self._end)
         return self.number
 
     def _end(self) -> None:
-        self._scheduled = False
+        self.is_running = False
         self.number += 1
         if self.dirty:
             dirty, self.dirty = self.dirty, []
@@ -139,9 +146,11 @@ class Backlog:
         self._timer.close()
         self._timer = None
         end = monotonic() + BACKLOG_SLICE
-        for _ in range(len(self._waiting)):
-            self._waiting.popleft()()
-            if monotonic() > end:
-                break
-        if self._waiting and self._timer is None:
-            self._arm()
+        try:
+            for _ in range(len(self._waiting)):
+                self._waiting.popleft()()
+                if monotonic() > end:
+                    break
+        finally:
+            if self._waiting and self._timer is None:
+                self._arm()

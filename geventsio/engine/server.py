@@ -6,13 +6,15 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from time import monotonic
 from typing import Any
 
-from geventsio.config import EngineOptions, engine_options
-from geventsio.engine.accept import Acceptor
+from geventsio.config import EngineOptions, engine_options, size_threshold
+from geventsio.engine.accept import Acceptor, refuse
 from geventsio.engine.admission import Admission
+from geventsio.engine.compression import compress
 from geventsio.engine.cookies import cookie_headers
-from geventsio.engine.drain import WaitGroup, drain_at_exit
+from geventsio.engine.drain import WaitGroup, drain_at_exit, in_turns
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import Heartbeat
 from geventsio.engine.limits import RateLimit
@@ -23,14 +25,21 @@ from geventsio.engine.requests import EngineRequest, is_upgrade, parse_request, 
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import StartResponse, end_connection, is_upgraded
+from geventsio.engine.takeover import (
+    StartResponse,
+    end_connection,
+    find_socket,
+    is_upgraded,
+    no_delay,
+)
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
-from geventsio.engine.websocket import WebSocketConnection
+from geventsio.engine.watchdog import DescribeJob, describe
+from geventsio.engine.websocket import Limits, WebSocketConnection
 from geventsio.protocol.eio_packet import encode_open
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import CloseCode
-from geventsio.types import DisconnectReason
+from geventsio.types import DisconnectReason, TransportType
 
 __all__ = ["EngineServer"]
 
@@ -55,7 +64,7 @@ class EngineServer:
         on_connect: called with the session when a client has connected.
         on_message: called with the session and a str or bytes.
         on_close: called once with the session and the reason.
-        inline: see above; meant for protocols on top of Engine.IO.
+        inline: see above; meant for protocols on top of Engine.IO, whose `on_message` may raise ProtocolError.
         options: see `geventsio.config.EngineOptions`; durations in seconds, sizes in bytes.
 
     Raises:
@@ -80,6 +89,8 @@ class EngineServer:
         self._origins = OriginPolicy(self.options.cors_allowed_origins, self.options.cors_credentials)
         cookie_headers(self.options.cookie, "", {})  # raises now what it would raise in a request
         self._proxies = ProxyPolicy(self.options.trusted_proxies)
+        self.describe_job: DescribeJob = self._describe_job
+        self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
         self._admission = Admission(self.options, self.sessions)
@@ -92,7 +103,7 @@ class EngineServer:
     def runtime(self) -> Runtime:
         """The hub's part of the server."""
         drain_at_exit(self)
-        return Runtime()
+        return Runtime(self.options.blocked_threshold, self.describe_job)
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
@@ -107,7 +118,9 @@ class EngineServer:
     @cached_property
     def acceptor(self) -> Acceptor:
         """Makes websocket connections."""
-        return Acceptor(self.runtime, self.bounds, self.options.max_payload, self.options.close_timeout)
+        options = self.options
+        threshold = size_threshold("per_message_deflate", options.per_message_deflate)
+        return Acceptor(self.runtime, Limits(self.bounds, options.max_payload), options.close_timeout, threshold)
 
     @cached_property
     def _rate_limit(self) -> RateLimit | None:
@@ -144,16 +157,19 @@ class EngineServer:
         except RequestError as error:
             logger.info("refused a request: %s", error)
             if is_upgraded(environ):
-                self.acceptor.refuse_upgraded(environ, start_response, error.close_code, error.message)
+                self.acceptor.refuse_upgraded(environ, start_response, error)
                 return []
             response = Response.error(error)
             ends = error.ends_connection or is_upgrade(environ)
         if response is None:
             return []
+        if self._compress_from is not None and len(response.body) >= self._compress_from:
+            response = compress(response, environ.get("HTTP_ACCEPT_ENCODING", ""))
         more = []
         if is_allowed:
             is_preflight = environ.get("REQUEST_METHOD") == "OPTIONS"
             more = self._origins.preflight_headers(environ) if is_preflight else self._origins.headers(environ)
+        no_delay(find_socket(environ))
         if ends or wants_close(environ):
             more.append(("Connection", "close"))
         if ends:
@@ -165,15 +181,40 @@ class EngineServer:
         """Close all sessions with "server shutting down" and refuse new ones. May switch greenlets.
 
         Args:
-            timeout: seconds to wait for the callbacks; None waits for ever, 0 does not wait.
+            timeout: seconds to wait for the callbacks; None waits for ever, 0 does not wait. Inside of a callback it
+                must be 0, or the callback would wait for the end of its own session.
 
         Returns:
             Whether all `on_close` callbacks have returned.
         """
         self._admission.is_closing = True
-        for session in list(self.sessions.values()):
-            session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+        if not self.has_started:
+            return True
+        self._close_sessions(0)
         return self.callbacks.wait(timeout)
+
+    def drain(self, limit: float | None = None) -> bool:
+        """Do what `close` does, at the pace that `drain_timeout` asks for. Switches greenlets.
+
+        Parked polls are answered at once; websockets are closed a few at a time, so that their clients don't all come
+        back at the same moment. Meanwhile those that are left are served.
+
+        Args:
+            limit: seconds that all of it may take.
+
+        Returns:
+            Whether all `on_close` callbacks have returned.
+        """
+        self._admission.is_closing = True
+        if not self.has_started:
+            return True
+        end = None if limit is None else monotonic() + limit
+        options = self.options
+        self._close_sessions(options.drain_timeout if limit is None else min(options.drain_timeout, limit / 2))
+        rest = options.close_timeout if end is None else min(options.close_timeout, end - monotonic())
+        done = self.callbacks.wait(max(0.0, rest))
+        self.acceptor.finish()
+        return done
 
     # What sessions and protocols above use
 
@@ -230,11 +271,21 @@ class EngineServer:
 
     def _find_session(self, request: EngineRequest) -> Session | None:
         if request.sid is None:
+            if self._admission.is_closing:
+                raise RequestError(ErrorCode.SHUTTING_DOWN)
             return None
         session = self.sessions.get(request.sid)
         if session is None:
             raise RequestError(ErrorCode.UNKNOWN_SID)
         return session
+
+    def _close_sessions(self, spread: float) -> None:
+        sessions = list(self.sessions.values())
+        websockets = [session for session in sessions if session.transport is TransportType.WEBSOCKET]
+        for session in sessions:
+            if session.transport is TransportType.POLLING:
+                session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+        in_turns(websockets, spread, lambda session: session.close(DisconnectReason.SERVER_SHUTTING_DOWN))
 
     def _open_polling(self, environ: Environ) -> Response:
         self._admission.ask(environ)
@@ -242,7 +293,7 @@ class EngineServer:
         session.start_polling()
         self._opened(session, environ)
         cookie = cookie_headers(self.options.cookie, session.sid, environ)
-        return Response.payload(self._open_packet(session, self._upgrades()), cookie)
+        return Response.payload(self._open_packet(session, self._upgrades(environ)), cookie)
 
     def _serve_polling(self, environ: Environ, session: Session) -> Response:
         polling = session.polling
@@ -281,7 +332,7 @@ class EngineServer:
         try:
             self._admission.check(environ)
         except RequestError as error:
-            connection.close(error.close_code, error.message)
+            refuse(connection, error)
             return
         session = Session(self, sid, Handshake(environ))
         connection.receiver = session
@@ -295,8 +346,10 @@ class EngineServer:
         session.begin_upgrade(upgrade)
         self.upgrading.start(upgrade)
 
-    def _upgrades(self) -> tuple[str, ...]:
-        return ("websocket",) if self.options.allow_upgrades and "websocket" in self.options.transports else ()
+    def _upgrades(self, environ: Environ) -> tuple[str, ...]:
+        if not self.options.allow_upgrades or "websocket" not in self.options.transports:
+            return ()
+        return ("websocket",) if self.acceptor.can_accept(environ) else ()
 
     def _open_packet(self, session: Session, upgrades: tuple[str, ...]) -> bytes:
         options = self.options
@@ -305,6 +358,8 @@ class EngineServer:
     def _opened(self, session: Session, environ: Environ) -> None:
         self.sessions[session.sid] = session
         self._admission.capacity.add(session.sid, environ)
+        if self.runtime.watchdog is not None:
+            self.runtime.watchdog.watch(self.sessions)
         self.heartbeat.start(session)
         if self._inline:
             self._on_connect(session)
@@ -318,6 +373,9 @@ class EngineServer:
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
         session.jobs.submit(self._on_message, session, data)
+
+    def _describe_job(self, job: Callable[..., object], args: tuple[Any, ...]) -> str:
+        return describe(self._on_close if job == self._run_on_close else job, args)
 
     def _run_on_close(self, session: Session, reason: DisconnectReason) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "SessionState"]
 
+logger = logging.getLogger("geventsio.engine")
+
 _PING = PacketGroup(PING)
 _CLOSE = PacketGroup(CLOSE)
+
+#: What a websocket's close frame says about the end of its session; else it is a normal one.
+_CLOSE_CODES = {
+    DisconnectReason.PARSE_ERROR: CloseCode.PROTOCOL_ERROR,
+    DisconnectReason.SERVER_SHUTTING_DOWN: CloseCode.GOING_AWAY,
+}
 
 
 class SessionState(Enum):
@@ -34,6 +43,9 @@ class SessionState(Enum):
     CLOSED = 2
 
 
+_OPEN = SessionState.OPEN
+
+
 class Session:
     """An Engine.IO session.
 
@@ -42,7 +54,6 @@ class Session:
         server: the server it belongs to.
         handshake: the request that opened it.
         data: anything that the application wants to keep with it.
-        reason: why it ended; None while it is open.
     """
 
     #: Who may pause a session; it is read again when none of them pauses it any more.
@@ -60,17 +71,17 @@ class Session:
         "data",
         "handshake",
         "outbox",
-        "reason",
+        "runtime",
         "server",
         "sid",
     )
 
     def __init__(self, server: EngineServer, sid: str, handshake: Handshake) -> None:
         self.server = server
+        self.runtime = server.runtime
         self.sid = sid
         self.handshake = handshake
         self.data: Any = None
-        self.reason: DisconnectReason | None = None
         self.outbox: Outbox
         self._state = SessionState.OPEN
         self._connection: WebSocketConnection | None = None
@@ -104,7 +115,7 @@ class Session:
     def jobs(self) -> JobQueue:
         """The queue that keeps this session's callbacks in order."""
         if self._jobs is None:
-            self._jobs = JobQueue(self.server.runtime.workers)
+            self._jobs = JobQueue(self.runtime.workers)
         return self._jobs
 
     def send(self, data: str | bytes | bytearray | memoryview) -> None:
@@ -123,9 +134,8 @@ class Session:
             group = PacketGroup(None, (bytes(data),))
         else:
             raise TypeError(f"a message is str or bytes, not {type(data).__name__}")
-        runtime = self.server.runtime
-        if runtime.is_foreign_thread():
-            runtime.call(self.send_group, group)
+        if self.runtime.is_foreign_thread():
+            self.runtime.call(self.send_group, group)
         elif not self.send_group(group):
             self.raise_unsent()
 
@@ -136,7 +146,7 @@ class Session:
         """
         if self._state is not SessionState.OPEN:
             return
-        self.outbox.send(_CLOSE)
+        self._say_goodbye()
         self._end(reason)
 
     # What the Socket.IO layer uses
@@ -146,13 +156,13 @@ class Session:
 
         Never switches greenlets and never closes anything before it returns.
         """
-        if self._state is not SessionState.OPEN:
+        if self._state is not _OPEN:
             return False
         if self.outbox.send(group):
             return True
         if not self._overflowing:
             self._overflowing = True
-            self.server.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
+            self.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
         return False
 
     def hold_output(self) -> None:
@@ -184,7 +194,8 @@ class Session:
             self._pauses &= ~by
             if self._pauses:
                 return
-            self.server.heartbeat.excuse(self)
+            if self._state is SessionState.OPEN:
+                self.server.heartbeat.excuse(self)
             if self._connection is not None:
                 self._connection.resume()
             if self._polling is not None:
@@ -240,7 +251,7 @@ class Session:
         self.outbox = connection.outbox
         if polling is not None:
             if not polling.outbox.move_to(self.outbox):
-                self.server.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
+                self.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
             polling.release()
         self.server.heartbeat.start(self)
         if self.is_paused:
@@ -254,24 +265,32 @@ class Session:
 
     def receive(self, message: str | bytes) -> None:
         """Take a message from the websocket."""
-        if self._state is not SessionState.OPEN:
+        if self._state is not _OPEN:
             return
-        if isinstance(message, bytes):
-            self.server.deliver(self, message)
-        elif message[:1] == "4":
-            self.server.deliver(self, message[1:])
-        else:
-            self._receive_control(message)
+        try:
+            if isinstance(message, bytes):
+                self.server.deliver(self, message)
+            elif message[:1] == "4":
+                self.server.deliver(self, message[1:])
+            elif message[:1] == "b":
+                raise ProtocolError("base64 on a websocket")
+            else:
+                self.receive_packet(decode_packet(message))
+        except ProtocolError as error:
+            logger.debug("closing a session: %s", error)
+            self.drop(DisconnectReason.PARSE_ERROR)
+        except Exception:
+            self._fail()
 
     def receive_packet(self, packet: Packet) -> None:
         """Take a packet that arrived by POST.
 
         Raises:
-            ProtocolError: a client may not send it.
+            ProtocolError: a client may not send it; the session is to be closed.
         """
         kind = packet.type
         if kind is PacketType.MESSAGE:
-            self.server.deliver(self, packet.data)
+            self._deliver(packet.data)
         elif kind is PacketType.PONG or kind is PacketType.PING:
             self.server.heartbeat.pong(self)
         elif kind is PacketType.CLOSE:
@@ -288,12 +307,11 @@ class Session:
         self.send_group(_PING)
 
     def drop(self, reason: DisconnectReason) -> None:
-        """End a session that went wrong: a parked poll and a websocket still get the CLOSE packet."""
+        """End a session that went wrong; a parked poll still gets the CLOSE packet."""
         if self._state is SessionState.OPEN:
             if self._connection is not None and reason is DisconnectReason.SLOW_CONSUMER:
                 self._connection.abort()
-            else:
-                self.outbox.send(_CLOSE)
+            self._say_goodbye()
             self._end(reason, drop=True)
 
     def forget(self) -> None:
@@ -301,28 +319,41 @@ class Session:
         self._state = SessionState.CLOSED
         self.server.forget(self)
 
-    def _receive_control(self, message: str) -> None:
+    def _deliver(self, data: str | bytes) -> None:
+        """Hand on a message that arrived by POST; what is wrong with it is not the transport's affair.
+
+        The session then ends as if the application had closed it: the next poll says so.
+        """
         try:
-            if message[:1] == "b":
-                raise ProtocolError("base64 on a websocket")
-            self.receive_packet(decode_packet(message))
+            self.server.deliver(self, data)
         except ProtocolError:
-            self.drop(DisconnectReason.PARSE_ERROR)
+            self.close(DisconnectReason.PARSE_ERROR)
+            raise
+        except Exception:
+            self._fail()
+
+    def _fail(self) -> None:
+        logger.exception("uncaught exception while a message was taken")
+        self.close(DisconnectReason.FORCED_SERVER_CLOSE)
+
+    def _say_goodbye(self) -> None:
+        # engine.io-protocol: the CLOSE packet belongs to polling, a websocket has its close frame. Told by a packet,
+        # python-socketio's client would take it for a farewell and not reconnect.
+        if self._polling is not None:
+            self.outbox.send(_CLOSE)
 
     def _end(self, reason: DisconnectReason, drop: bool = False) -> None:
         """Leave the state OPEN, once, whatever the cause."""
         if self._state is not SessionState.OPEN:
             return
         self._state = SessionState.CLOSING
-        self.reason = reason
         upgrade, self._upgrade = self._upgrade, None
         if upgrade is not None:
             upgrade.cancel()
         client_left = reason is DisconnectReason.TRANSPORT_CLOSE
         polling = self._polling
         if self._connection is not None:
-            is_error = reason is DisconnectReason.PARSE_ERROR
-            self._connection.close(CloseCode.PROTOCOL_ERROR if is_error else CloseCode.NORMAL)
+            self._connection.close(_CLOSE_CODES.get(reason, CloseCode.NORMAL))
         elif polling is not None:
             polling.finish(client_left)
         if polling is None or client_left or (drop and not polling.is_polled):

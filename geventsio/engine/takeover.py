@@ -1,8 +1,9 @@
 """Getting a websocket's socket out of the WSGI server's hands, quietly.
 
 The request ends as soon as the handshake is answered: the WSGI server's greenlet is free again, and the
-connection costs none. A TLS socket can't be taken out of its object, so there the server's greenlet waits
-until the connection has ended; it is driven the same way. How the servers hold the socket is theirs to
+connection costs none. A TLS socket can't be taken out of its object, and Werkzeug's server for development
+looks at its socket once more, so there the server's greenlet waits until the connection has ended; it is
+driven the same way. How the servers hold the socket is theirs to
 change, so all that is used of it is looked up with `getattr`; where it is not found, `find_socket` returns
 None and websockets are refused.
 """
@@ -53,6 +54,23 @@ class _Ended:
         return b""
 
 
+class _Kept:
+    """A socket that its server comes back to: it keeps its descriptor, and is closed by the server."""
+
+    def __init__(self, sock: Any) -> None:
+        sock.setblocking(False)
+        self.fileno = sock.fileno
+        self.recv = sock._sock.recv
+        self.send = sock._sock.send
+        self.shutdown = sock._sock.shutdown
+
+    def close(self) -> None:
+        try:
+            self.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
 def is_upgraded(environ: Environ) -> bool:
     """Whether the server (gevent-websocket's handler) has answered the websocket handshake itself."""
     return environ.get("wsgi.websocket") is not None
@@ -63,7 +81,7 @@ def find_socket(environ: Environ) -> Any:
     upgraded = environ.get("wsgi.websocket")
     if upgraded is not None:
         return getattr(getattr(upgraded, "handler", None), "socket", None)
-    sock = environ.get("gunicorn.socket")
+    sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if sock is None:
         sock = getattr(getattr(_pywsgi_reader(environ), "raw", None), "_sock", None)
     return sock
@@ -72,6 +90,8 @@ def find_socket(environ: Environ) -> Any:
 def can_take_over(environ: Environ) -> bool:
     """Whether this server's socket can be driven by callbacks of the hub."""
     sock = find_socket(environ)
+    if "werkzeug.socket" in environ and not environ.get("wsgi.multithread"):
+        return False  # one request at a time: a websocket would be the last
     return hasattr(sock, "detach") and hasattr(sock, "_sock")
 
 
@@ -89,12 +109,18 @@ def take_over(environ: Environ, start_response: StartResponse, headers: Headers)
     reader = _pywsgi_reader(environ)
     if not is_upgraded(environ):
         write = start_response("101 Switching Protocols", headers)
-        write(b"")
+        if "werkzeug.socket" in environ:
+            # It would add `Connection: close` to them. When the app returns it tries to send its own answer,
+            # into a connection that is shut by then, which it takes for a client that left.
+            lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in headers), "\r\n"]
+            sock.sendall("\r\n".join(lines).encode())
+        else:
+            write(b"")
     else:
         # Or gevent-websocket sends a close frame when the app returns, on a descriptor that may be another's by then.
         environ["wsgi.websocket"].closed = True
     no_delay(sock)
-    is_borrowed = hasattr(sock, "unwrap")
+    is_borrowed = hasattr(sock, "unwrap") or "werkzeug.socket" in environ
     raw = _borrow(sock) if is_borrowed else _detach(sock)
     if environ.get("gunicorn.socket") is sock:
         return TakenSocket(raw, _end_gunicorn(environ), is_borrowed)
@@ -141,6 +167,8 @@ def _detach(sock: Any) -> RawSocket:
 
 
 def _borrow(sock: Any) -> RawSocket:
+    if not hasattr(sock, "unwrap"):
+        return _Kept(sock)
     # Imported here: who imports geventsio before patching should not find `ssl` imported too early.
     from geventsio.engine.tls import TLSSocket
 

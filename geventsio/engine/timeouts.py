@@ -10,8 +10,7 @@ __all__ = ["Timeouts"]
 
 T = TypeVar("T", bound=Hashable)
 
-#: Seconds by which a timer may be late before we take it that the hub was blocked. What clients sent
-#: meanwhile is unread then, and they must not be timed out for it.
+#: Seconds by which a timer may be late before we take it that the hub was blocked.
 LAG_TOLERANCE = 0.1
 
 
@@ -19,7 +18,7 @@ class Timeouts(Generic[T]):
     """Items whose time is up `seconds` after they were added, in that order.
 
     Adding and removing cost one operation on a dict. When the hub was blocked, every deadline moves
-    on by as much, for clients had no chance to be heard.
+    on, for clients had no chance to be heard.
 
     Args:
         loop: the hub's loop.
@@ -68,9 +67,12 @@ class Timeouts(Generic[T]):
     def _arm(self) -> None:
         for deadline in self._deadlines.values():  # the first one is the earliest
             self._armed_for = deadline
-            self._timer = self._loop.timer(max(0.0, deadline - monotonic()), ref=False)
-            self._timer.start(self._fire)
+            self._start_timer(max(0.0, deadline - monotonic()), self._fire if self._excuses_lag else self._expire)
             return
+
+    def _start_timer(self, seconds: float, callback: Callable[[], object]) -> None:
+        self._timer = self._loop.timer(seconds, ref=False)
+        self._timer.start(callback)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -80,10 +82,22 @@ class Timeouts(Generic[T]):
 
     def _fire(self) -> None:
         self._disarm()
+        lag = monotonic() - self._armed_for
+        if lag > LAG_TOLERANCE:
+            # Once for the time in which nobody was heard, and once more for reading what they sent meanwhile.
+            self._extend(2 * lag)
+            self._arm()
+        else:
+            # The loop calls timers before the I/O that it has polled with them: an answer may be waiting there.
+            self._start_timer(0, self._expire)
+
+    def _extend(self, seconds: float) -> None:
+        for item in self._deadlines:
+            self._deadlines[item] += seconds
+
+    def _expire(self) -> None:
+        self._disarm()
         now = monotonic()
-        lag = now - self._armed_for
-        if self._excuses_lag and lag > LAG_TOLERANCE:
-            self._extend(lag)
         self._firing = True
         try:
             while self._deadlines:
@@ -96,7 +110,3 @@ class Timeouts(Generic[T]):
         finally:
             self._firing = False
             self._arm()
-
-    def _extend(self, lag: float) -> None:
-        for item in self._deadlines:
-            self._deadlines[item] += lag

@@ -5,21 +5,30 @@ from __future__ import annotations
 import logging
 from enum import Enum
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gevent.event import Event
 
-from geventsio.engine.outbox import Bounds, RawSocket, WebSocketOutbox, shut_write
+from geventsio.engine.outbox import Bounds, DeflatingOutbox, RawSocket, WebSocketOutbox, shut_write
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
-from geventsio.protocol.websocket import Close, CloseCode, FrameParser, Opcode, Ping, build_close, build_frame
+from geventsio.protocol.websocket import (
+    MAX_FRAGMENTS,
+    Close,
+    CloseCode,
+    FrameParser,
+    Opcode,
+    Ping,
+    build_close,
+    build_frame,
+)
 from geventsio.types import DisconnectReason
 
 if TYPE_CHECKING:
     from geventsio.engine.runtime import Runtime
     from geventsio.engine.timeouts import Timeouts
 
-__all__ = ["Receiver", "WebSocketConnection"]
+__all__ = ["Deflation", "Limits", "Receiver", "WebSocketConnection"]
 
 logger = logging.getLogger("geventsio.engine")
 
@@ -40,12 +49,41 @@ class Receiver(Protocol):
         """Learn, once, that nothing more will come and nothing more can be sent."""
 
 
+class Limits(NamedTuple):
+    """What one client may send and leave unread.
+
+    Attributes:
+        bounds: how much may wait to be sent.
+        max_message_size: bytes of one message.
+        max_fragments: frames of one message.
+    """
+
+    bounds: Bounds
+    max_message_size: int
+    max_fragments: int = MAX_FRAGMENTS
+
+
+class Deflation(NamedTuple):
+    """permessage-deflate as agreed with one client.
+
+    Attributes:
+        threshold: bytes from which on we compress a message.
+        window_bits: of what we compress.
+    """
+
+    threshold: int
+    window_bits: int
+
+
 class State(Enum):
     """RFC 6455 section 4 and 7: the states after the opening handshake."""
 
     OPEN = 0
     CLOSING = 1  # our close frame is on its way, or all that was to be said has been said
     CLOSED = 2
+
+
+_OPEN = State.OPEN
 
 
 class WebSocketConnection:
@@ -57,9 +95,9 @@ class WebSocketConnection:
         runtime: the hub's.
         sock: a non-blocking socket; the connection closes it.
         receiver: where messages go. It may be replaced at any time.
-        bounds: how much may wait to be sent.
-        max_message_size: bytes of one message.
+        limits: what the client may do.
         closing: deadlines of close handshakes; they call `abort`.
+        deflation: how messages may be compressed; None if they may not.
     """
 
     __slots__ = (
@@ -81,21 +119,25 @@ class WebSocketConnection:
         runtime: Runtime,
         sock: RawSocket,
         receiver: Receiver,
-        bounds: Bounds,
-        max_message_size: int,
+        limits: Limits,
         closing: Timeouts[WebSocketConnection],
+        deflation: Deflation | None = None,
     ) -> None:
         self._runtime = runtime
         self._sock = sock
         self._closing = closing
-        self._parser = FrameParser(max_message_size)
+        self._parser = FrameParser(limits.max_message_size, limits.max_fragments, deflation is not None)
         self._state = State.OPEN
         self._paused = False
         self._unfinished: object | None = None
         self._ended: Event | None = None
         self._reader: Any = runtime.loop.io(sock.fileno(), 1)  # READ
         self.receiver = receiver
-        self.outbox = WebSocketOutbox(runtime, sock, bounds, self._write_failed)
+        self.outbox: WebSocketOutbox
+        if deflation is None:
+            self.outbox = WebSocketOutbox(runtime, sock, limits.bounds, self._write_failed)
+        else:
+            self.outbox = DeflatingOutbox(runtime, sock, limits.bounds, self._write_failed, *deflation)
 
     @property
     def is_open(self) -> bool:
@@ -128,6 +170,7 @@ class WebSocketConnection:
         """
         if self._state is State.OPEN:
             self._state = State.CLOSING
+            self.resume()  # to see the client's close frame; nothing else is handled any more
             self._closing.start(self)
             self.outbox.write(build_close(code, reason), bounded=False)
 
@@ -184,7 +227,7 @@ class WebSocketConnection:
                 if parser.unfinished is not self._unfinished:
                     self._watch_assembly(parser.unfinished)
                 return True
-            if self._state is State.OPEN:
+            if self._state is _OPEN:
                 if type(event) is str or type(event) is bytes:
                     self.receiver.receive(event)
                 else:
@@ -194,14 +237,13 @@ class WebSocketConnection:
                 return False
             if self._state is State.CLOSED or self._paused:
                 return False
-            if parser.has_buffered:
-                if not end:
-                    end = monotonic() + SLICE
-                elif monotonic() > end:
-                    # Reading stops meanwhile, or a client that sends faster than we handle would fill the memory.
-                    self._reader.stop()
-                    self._runtime.backlog.add(self._go_on)
-                    return False
+            if not end:
+                end = monotonic() + SLICE
+            elif monotonic() > end:
+                # Reading stops meanwhile, or a client that sends faster than we handle would fill the memory.
+                self._reader.stop()
+                self._runtime.backlog.add(self._go_on)
+                return False
 
     def _watch_assembly(self, unfinished: object | None) -> None:
         self._unfinished = unfinished

@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -45,19 +46,24 @@ class Worker(greenlet):
     * `rawlink` collects the callbacks by which `gevent.local` and a patched `threading` clean up
       when a greenlet ends; they run when a job ends.
     * every job starts with an empty `contextvars.Context`, and with no attributes set on the greenlet.
-    * `throw` on a finished worker does nothing, as on a `gevent.Greenlet`.
+    * `throw` does nothing once the job has ended, as on a finished `gevent.Greenlet`.
     """
 
-    __slots__ = ("_links", "_pool", "args", "idle", "job", "queue")
+    __slots__ = ("_links", "_pool", "_args", "_idle", "_job", "_queue")
 
     def __init__(self, pool: WorkerPool) -> None:
         super().__init__(self._work, pool.hub)
         self._pool = pool
         self._links: list[Link] = []
-        self.idle = True
-        self.job: Job | None = None
-        self.args: tuple[Any, ...] = ()
-        self.queue: JobQueue | None = None
+        self._idle = True
+        self._job: Job | None = None
+        self._args: tuple[Any, ...] = ()
+        self._queue: JobQueue | None = None
+
+    @property
+    def loop(self) -> Any:
+        """The hub's loop; `gevent.killall` looks for it."""
+        return self._pool.runtime.loop
 
     def rawlink(self, callback: Link) -> None:
         """Have the callback called with this greenlet when the running job ends."""
@@ -69,29 +75,42 @@ class Worker(greenlet):
             self._links.remove(callback)
 
     def throw(self, *exception: Any) -> Any:
-        """Raise an exception in the worker; nothing happens when it is dead."""
-        return None if self.dead else super().throw(*exception)
+        """Raise an exception in the running job; when there is none, end the worker and raise nothing."""
+        if self.dead:
+            return None
+        if self._idle:
+            self._pool.runtime.loop.run_callback(self.end)
+            return None
+        return super().throw(*exception)
+
+    def end(self) -> None:
+        """End the worker if it is idle. Only from the hub."""
+        if self._idle and self._job is None and not self.dead:
+            super().throw(GreenletExit)
 
     def begin(self) -> None:
         """Switch to the worker, unless it has begun already. Only from the hub."""
-        if self.idle and self.job is not None:
+        if self._idle and self._job is not None:
+            job, args, begin = self._job, self._args, monotonic()
             self.switch()
+            if monotonic() - begin > self._pool.threshold:
+                self._pool.blocked(job, args, begin)
 
     def _work(self) -> None:
         pool = self._pool
         while True:
-            job, args, queue = self.job, self.args, self.queue
+            job, args, queue = self._job, self._args, self._queue
             if job is None:
                 if not self._wait():
                     return
                 continue
-            self.idle = False
+            self._idle = False
             try:
                 job(*args)
             except BaseException as error:
                 pool.report(error)
-            self.job = self.queue = job = None
-            self.args = args = ()
+            self._job = self._queue = job = None
+            self._args = args = ()
             self._clean()
             if queue is not None:
                 queue._finished()
@@ -101,11 +120,11 @@ class Worker(greenlet):
 
     def _wait(self) -> bool:
         """Wait for a job; return False when the worker shall end."""
-        self.idle = True
+        self._idle = True
         try:
             self._pool.home.switch()
         except GreenletExit:
-            return self.job is not None
+            return self._job is not None
         except BaseException:  # a kill or a gevent.Timeout that was meant for a job long gone
             logger.debug("an exception was thrown into an idle worker", exc_info=True)
         return True
@@ -139,21 +158,32 @@ class WorkerPool:
         self.home = self.hub
         self._own_references = _count_references(worker)
         self._idle = [worker]
+        self._watchdog = runtime.watchdog
+        #: Seconds that a job may keep the hub; see `Watchdog`.
+        self.threshold = inf if runtime.watchdog is None else runtime.watchdog.threshold
         #: Workers that are running a job, or are about to.
         self.busy = 0
 
     def start(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
         """Run a job in a worker: at once when called in the hub, else in the loop's next round."""
         worker = self._pick()
-        worker.queue = queue
-        worker.args = args
-        worker.job = job
+        worker._queue = queue
+        worker._args = args
+        worker._job = job
         worker.gr_context = Context()
         self.busy += 1
         if getcurrent() is self.hub:
+            begin = monotonic()
             worker.switch()
+            if monotonic() - begin > self.threshold:
+                self.blocked(job, args, begin)
         else:
             self.runtime.loop.run_callback(worker.begin)
+
+    def blocked(self, job: Job, args: tuple[Any, ...], begin: float) -> None:
+        """Take it that a job, begun at `begin`, has kept the hub for longer than the threshold."""
+        if self._watchdog is not None:
+            self._watchdog.blocked(job, args, monotonic() - begin)
 
     def report(self, error: BaseException) -> None:
         """Take what escaped from a job: system errors go to the main greenlet, the rest to the log."""
@@ -171,6 +201,8 @@ class WorkerPool:
             # greenlet kept to be killed later) could be struck in the middle of another's job.
             if not worker.dead and _count_references(worker) <= self._own_references:
                 return worker
+            # Suspended greenlets are not collected, so it must be ended.
+            self.runtime.loop.run_callback(worker.end)
         return Worker(self)
 
     def _take_back(self, worker: Worker) -> bool:
@@ -201,15 +233,16 @@ class JobQueue:
     def __len__(self) -> int:
         return 0 if self._jobs is None else len(self._jobs)
 
-    def submit(self, job: Job, *args: Any) -> None:
-        """Run `job(*args)` in a worker when all that was submitted before has ended."""
+    def submit(self, job: Job, *args: Any) -> bool:
+        """Run `job(*args)` in a worker when all that was submitted before has ended; return whether it waits."""
         if self._running or self._jobs is not None:
             if self._jobs is None:
                 self._jobs = deque()
             self._jobs.append((job, args))
-        else:
-            self._running = True
-            self._pool.start(self, job, args)
+            return True
+        self._running = True
+        self._pool.start(self, job, args)
+        return False
 
     def _finished(self) -> None:
         self._running = False

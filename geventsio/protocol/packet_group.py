@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from geventsio.protocol.websocket_frames import build_binary, build_text
+from geventsio.protocol.deflate import deflate
+from geventsio.protocol.websocket_frames import Opcode, build_binary, build_deflated, build_frame, build_text
 
 __all__ = ["PacketGroup"]
 
@@ -28,6 +29,7 @@ class PacketGroup(msgspec.Struct, eq=False, gc=False):
     attachments: Sequence[bytes] = ()
     _frames: bytes | None = None
     _payload: bytes | None = None
+    _deflated: dict[int, bytes] | None = None
 
     @property
     def size(self) -> int:
@@ -50,6 +52,23 @@ class PacketGroup(msgspec.Struct, eq=False, gc=False):
             self._frames = frames
         return frames
 
+    def deflated_frames(self, threshold: int, window_bits: int) -> bytes:
+        """The group as websocket frames for clients that take compressed ones, built once for each window.
+
+        Args:
+            threshold: bytes from which on a message is compressed; the same for all calls.
+            window_bits: of the client's agreement, see `geventsio.protocol.deflate.Agreement`.
+        """
+        if self.size < threshold:
+            return self.frames
+        cache = self._deflated
+        if cache is None:
+            cache = self._deflated = {}
+        frames = cache.get(window_bits)
+        if frames is None:
+            frames = cache[window_bits] = self._join_deflated(threshold, window_bits)
+        return frames
+
     @property
     def payload(self) -> bytes:
         """The group as it stands in an Engine.IO v4 polling payload."""
@@ -63,6 +82,16 @@ class PacketGroup(msgspec.Struct, eq=False, gc=False):
         parts = [] if self.text is None else [build_text(self.text)]
         parts.extend(map(build_binary, self.attachments))
         return b"".join(parts)
+
+    def _join_deflated(self, threshold: int, window_bits: int) -> bytes:
+        messages = [] if self.text is None else [(Opcode.TEXT, self.text)]
+        messages.extend((Opcode.BINARY, attachment) for attachment in self.attachments)
+        return b"".join(
+            build_deflated(opcode, deflate(message, window_bits))
+            if len(message) >= threshold
+            else build_frame(opcode, message)
+            for opcode, message in messages
+        )
 
     def _join_payload(self) -> bytes:
         parts = [] if self.text is None else [self.text]

@@ -6,6 +6,7 @@ import codecs
 from dataclasses import dataclass
 
 from geventsio.errors import ProtocolError
+from geventsio.protocol.deflate import Inflater, max_deflated_size
 from geventsio.protocol.websocket_frames import (
     MAX_CONTROL_PAYLOAD,
     NO_STATUS,
@@ -25,6 +26,7 @@ except ImportError:  # the wheel of this platform comes without the C extension
     from websockets.utils import apply_mask
 
 __all__ = [
+    "MAX_FRAGMENTS",
     "Close",
     "CloseCode",
     "FrameParser",
@@ -42,8 +44,12 @@ __all__ = [
 # 1004 to 1006 and 1015 must not be sent (section 7.4.1); 1012 to 1014 were registered later.
 _VALID_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
 
+#: Frames that one message may be cut into: what each takes beside its payload is bounded by nothing else.
+MAX_FRAGMENTS = 1024
+
 _FIN = 0x80
 _RSV = 0x70
+_RSV1 = 0x40  # the message is compressed (RFC 7692 section 6)
 _OPCODE = 0x0F
 _MASKED = 0x80
 _MIN_HEADER = 2
@@ -86,11 +92,12 @@ class Close:
 class _Fragments:
     """A message of which not all fragments have arrived."""
 
-    __slots__ = ("binary", "count", "decoder", "size", "text")
+    __slots__ = ("binary", "count", "decoder", "inflater", "size", "text")
 
-    def __init__(self, opcode: int) -> None:
+    def __init__(self, opcode: int, inflater: Inflater | None) -> None:
         self.count = 0
-        self.size = 0
+        self.size = 0  # of the frames' payloads, as they came
+        self.inflater = inflater
         self.binary: list[bytes] = []
         self.text: list[str] = []
         self.decoder = codecs.getincrementaldecoder("utf-8")() if opcode == _TEXT else None
@@ -99,6 +106,8 @@ class _Fragments:
         """Take one fragment; return the message when it was the last one."""
         self.count += 1
         self.size += len(payload)
+        if self.inflater is not None:
+            payload = self.inflater.inflate(payload, fin)
         if self.decoder is None:
             self.binary.append(payload)
             return b"".join(self.binary) if fin else None
@@ -114,16 +123,20 @@ class FrameParser:
     bytes received, however they are cut. After an error or a close frame it ignores what follows (section 5.5.1).
 
     Args:
-        max_message_size: bytes of payload that one message may have, over all its fragments.
+        max_message_size: bytes of payload that one message may have, over all its fragments and after inflation.
         max_fragments: frames that one message may be cut into.
+        per_message_deflate: whether the client may compress its messages, without context takeover.
     """
 
     # Thousands of connections are idle at any time: then `_buffer` is the shared b"" and the rest are small numbers.
-    __slots__ = ("_buffer", "_done", "_fragments", "_max_fragments", "_max_message_size", "_need", "_pos")
+    __slots__ = ("_buffer", "_done", "_fragments", "_max_fragments", "_max_message_size", "_need", "_pos", "_reserved")
 
-    def __init__(self, max_message_size: int, max_fragments: int = 1024) -> None:
+    def __init__(
+        self, max_message_size: int, max_fragments: int = MAX_FRAGMENTS, per_message_deflate: bool = False
+    ) -> None:
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
+        self._reserved = _RSV & ~_RSV1 if per_message_deflate else _RSV
         self._buffer: bytes | bytearray = b""
         self._pos = 0
         # Bytes from `_pos` on without which nothing more can be told.
@@ -223,7 +236,7 @@ class FrameParser:
             opcode = first & _OPCODE
             if opcode >= _CLOSE:
                 return self._control(opcode, payload)
-            message = self._data(opcode, payload, first >= _FIN)
+            message = self._data(first, payload)
             if message is not None:
                 return message
 
@@ -255,15 +268,17 @@ class FrameParser:
             if length < minimum or length >> 63:
                 raise ProtocolError("invalid payload length")
         if first & _OPCODE < _CLOSE:
-            self._check_limits(length)
+            self._check_limits(first, length)
         return pos + header_size, length
 
     def _check_start(self, first: int, second: int) -> None:
-        if first & _RSV:
+        if first & self._reserved:
             raise ProtocolError("reserved bits without an extension that uses them")
         if second < _MASKED:
             raise ProtocolError("unmasked frame from a client")
         opcode = first & _OPCODE
+        if first & _RSV1 and opcode != _TEXT and opcode != _BINARY:
+            raise ProtocolError("reserved bit of a message's first frame on another one")
         if opcode >= _CLOSE:
             if opcode > _PONG:
                 raise ProtocolError("unknown opcode")
@@ -276,13 +291,16 @@ class FrameParser:
         elif (opcode == _CONTINUATION) is (self._fragments is None):
             raise ProtocolError("fragment out of sequence")
 
-    def _check_limits(self, length: int) -> None:
+    def _check_limits(self, first: int, length: int) -> None:
         fragments = self._fragments
+        is_compressed = first & _RSV1 != 0
         if fragments is not None:
             length += fragments.size
             if fragments.count >= self._max_fragments:
                 raise ProtocolError("message of too many fragments", _MESSAGE_TOO_BIG)
-        if length > self._max_message_size:
+            is_compressed = fragments.inflater is not None
+        limit = max_deflated_size(self._max_message_size) if is_compressed else self._max_message_size
+        if length > limit:
             raise ProtocolError("message too big", _MESSAGE_TOO_BIG)
 
     def _wait(self, need: int) -> None:
@@ -305,14 +323,19 @@ class FrameParser:
         self._need = _MIN_HEADER
         return payload
 
-    def _data(self, opcode: int, payload: bytes, fin: bool) -> str | bytes | None:
+    def _data(self, first: int, payload: bytes) -> str | bytes | None:
         """Return the message if this frame completes one."""
         fragments = self._fragments
+        fin = first >= _FIN
         try:
             if fragments is None:
+                opcode = first & _OPCODE
+                inflater = Inflater(self._max_message_size) if first & _RSV1 else None
                 if fin:
+                    if inflater is not None:
+                        payload = inflater.inflate(payload, True)
                     return payload.decode() if opcode == _TEXT else payload
-                fragments = self._fragments = _Fragments(opcode)
+                fragments = self._fragments = _Fragments(opcode, inflater)
             elif fin:
                 self._fragments = None
             return fragments.add(payload, fin)

@@ -15,6 +15,7 @@ __all__ = [
     "accept_key",
     "build_binary",
     "build_close",
+    "build_deflated",
     "build_frame",
     "build_text",
     "is_valid_key",
@@ -54,6 +55,7 @@ _MAX_REASON = MAX_CONTROL_PAYLOAD - 2
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FIN = 0x80
+_RSV1 = 0x40
 _FIN_TEXT = _FIN | Opcode.TEXT
 _FIN_BINARY = _FIN | Opcode.BINARY
 _CLOSE = Opcode.CLOSE.value
@@ -100,6 +102,11 @@ def build_binary(payload: bytes) -> bytes:
     if length < 126:
         return _BINARY_HEADERS[length] + payload
     return _long_header(_FIN_BINARY, length) + payload
+
+
+def build_deflated(opcode: int, payload: bytes) -> bytes:
+    """Return one unfragmented, unmasked frame of a message that is compressed (RFC 7692 section 7.2)."""
+    return _long_header(_FIN | _RSV1 | opcode, len(payload)) + payload
 
 
 def build_frame(opcode: int, payload: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """The command `python -m tests.conformance.server SUITE --port P --server S`: a server for the protocol suites.
 
-    engine      Engine.IO v4 echo on /engine.io/
-    socket      Socket.IO v5 on /socket.io/, namespaces / and /custom
-    websocket   a plain WebSocket echo on /
+engine      Engine.IO v4 echo on /engine.io/
+socket      Socket.IO v5 on /socket.io/, namespaces / and /custom
+websocket   a plain WebSocket echo on /
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tests.conformance.servers import SERVERS, serve
+from tests.conformance.servers import ALL_SERVERS, Binding, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
 def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.conformance.server", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.server")
     parser.add_argument("suite", choices=("engine", "socket", "websocket"))
-    parser.add_argument("--server", choices=SERVERS, default="pywsgi")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--server", choices=ALL_SERVERS, default="pywsgi")
+    parser.add_argument("--host", default="127.0.0.1", help="an address, or unix:PATH (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=3000, help="0 takes a free port (default: 3000)")
+    parser.add_argument("--certificate", metavar="FILE", nargs=2, help="TLS with this certificate and key")
     parser.add_argument("--ping-interval", type=float, metavar="SECONDS", default=0.3)
     parser.add_argument("--ping-timeout", type=float, metavar="SECONDS", default=0.2)
     parser.add_argument("--connect-timeout", type=float, metavar="SECONDS", default=1.0)
@@ -39,7 +40,8 @@ def main() -> None:
         timing = Timing(arguments.ping_interval, arguments.ping_timeout, arguments.connect_timeout)
         return SUITES[arguments.suite](timing)
 
-    serve(load, arguments.host, arguments.port, arguments.server)
+    certificate = tuple(arguments.certificate) if arguments.certificate else None
+    serve(load, arguments.server, Binding(arguments.host, arguments.port, certificate))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ Serve = Callable[..., Site]
 
 @pytest.fixture
 def hub_errors() -> Iterator[io.StringIO]:
-    """What the hub and the WSGI server print; a test that expects an error takes it with `truncate(0)`."""
+    """What the hub and the WSGI server print; a test that expects an error takes it with `harness.take`."""
     hub = gevent.get_hub()
     stream = io.StringIO()
     hub.exception_stream = stream  # type: ignore[assignment, misc, unused-ignore]

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-__all__ = ["DEADLINE", "KINDS", "Peer", "Site", "count", "until"]
+__all__ = ["DEADLINE", "KINDS", "Peer", "Site", "count", "take", "until"]
 
 import gc
+import io
+import os
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import gevent
 from gevent.pywsgi import WSGIServer
+from gevent.ssl import SSLContext
 
 from geventsio.engine import EngineServer, Session
 from geventsio.types import DisconnectReason
 from tests.engine.peer import Address, Connection, PollingPeer, WebSocketPeer
 
 #: Seconds after which a test gives up waiting for something that must happen; never a measure of speed.
-DEADLINE = 30.0
+DEADLINE = float(os.environ.get("GEVENTSIO_TEST_DEADLINE", "30"))
 
 #: The ways to hold a session: see `Site.open`.
 KINDS = ("polling", "websocket", "upgraded")
 
 Peer = PollingPeer | WebSocketPeer
+P = TypeVar("P", bound=Connection | PollingPeer)
 WSGIApp = Callable[[dict[str, Any], Any], Any]
 
 
@@ -38,6 +42,14 @@ def count(*types: type) -> int:
     """How many objects of these types there are, once the garbage is collected."""
     gc.collect()
     return sum(isinstance(item, types) for item in gc.get_objects())
+
+
+def take(stream: io.StringIO) -> str:
+    """Return what was written to a stream, and empty it."""
+    text = stream.getvalue()
+    stream.seek(0)
+    stream.truncate()
+    return text
 
 
 def echo(session: Session, data: str | bytes) -> None:
@@ -76,30 +88,34 @@ class Site:
         self.messages: list[str | bytes] = []
         self.endings: list[tuple[Session, DisconnectReason]] = []
         self._hooks = (on_connect, on_message, on_close)
+        # Tests block the hub on purpose, and a busy machine does.
+        options.setdefault("blocked_threshold", None)
         self.engine = EngineServer(self._connected, self._received, self._closed, **options)
         app: WSGIApp = wrap(self.engine) if wrap else self.engine
         self._server = WSGIServer(listener, app, log=None, error_log=errors, **(server or {}))
         self._server.start()
         self.address: Address = self._server.socket.getsockname()
+        #: With which peers speak TLS, if they do.
+        self.tls: SSLContext | None = None
         self._peers: list[Peer | Connection] = []
 
     # Peers
 
     def connect(self) -> Connection:
         """Open a connection that sends nothing by itself."""
-        return self._kept(Connection(self.address))
+        return self._kept(Connection(self.address, self.tls))
 
     def polling(self, **options: Any) -> PollingPeer:
         """Open a session by polling."""
-        return self._kept(PollingPeer(self.address, **options))
+        return self._kept(PollingPeer(self.address, tls=self.tls, **options))
 
     def websocket(self, **options: Any) -> WebSocketPeer:
         """Open a session by websocket."""
-        return self._kept(WebSocketPeer(self.address, **options)).open()
+        return self._kept(WebSocketPeer(self.address, tls=self.tls, **options)).open()
 
     def second_websocket(self, peer: PollingPeer) -> WebSocketPeer:
         """Open a websocket for a session that there is already."""
-        return self._kept(WebSocketPeer(self.address, peer.websocket_target))
+        return self._kept(WebSocketPeer(self.address, peer.websocket_target, tls=self.tls))
 
     def open(self, kind: str) -> Peer:
         """Open a session of one of the `KINDS`; its callback `on_connect` has been called."""
@@ -112,6 +128,11 @@ class Site:
             peer = self._kept(peer.upgrade())
             until(lambda: session.transport == "websocket")
         return peer
+
+    def forget_peers(self) -> list[Peer | Connection]:
+        """Return all peers, which are the caller's to close now."""
+        peers, self._peers = self._peers, []
+        return peers
 
     # The record
 
@@ -149,7 +170,7 @@ class Site:
         # Asked for only if there is one: to ask makes it.
         return self.engine.runtime.workers.busy if "runtime" in self.engine.__dict__ else 0
 
-    def _kept(self, peer: Any) -> Any:
+    def _kept(self, peer: P) -> P:
         self._peers.append(peer)
         return peer
 

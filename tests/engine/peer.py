@@ -1,4 +1,4 @@
-"""The client's side of the wire, by hand: HTTP and WebSocket over gevent sockets, as right or as wrong as a test wants."""
+"""The client's side of the wire, by hand: HTTP and WebSocket over gevent sockets, right or wrong."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gevent import socket
+from gevent.ssl import SSLContext
 from websockets.utils import apply_mask
 
 from geventsio.protocol.websocket import Opcode, accept_key
@@ -74,20 +75,20 @@ def frame(opcode: int, payload: bytes = b"", fin: bool = True) -> bytes:
 
 
 class Connection:
-    """One TCP connection (or Unix one, for an address that is a path)."""
+    """One TCP connection, or a Unix one where the address is a path; with TLS if a context is given."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, tls: SSLContext | None = None) -> None:
         self.address = address
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        self.tls = tls
         self._received = bytearray()
-        try:
+        if isinstance(address, str):
+            self.socket = socket.socket(socket.AF_UNIX)
             self.socket.connect(address)
-            if family == socket.AF_INET:
-                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except BaseException:
-            self.socket.close()
-            raise
+        else:
+            self.socket = socket.create_connection(address)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket)
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -171,12 +172,20 @@ class PollingPeer:
         address: of the server.
         path: with its query's first parameters.
         headers: of the handshake request.
+        tls: see `Connection`.
     """
 
-    def __init__(self, address: Address, path: str = "/engine.io/?EIO=4", headers: Headers = ()) -> None:
+    def __init__(
+        self,
+        address: Address,
+        path: str = "/engine.io/?EIO=4",
+        headers: Headers = (),
+        tls: SSLContext | None = None,
+    ) -> None:
         self.address = address
-        self.gets = Connection(address)
-        self.posts = Connection(address)
+        self.tls = tls
+        self.gets = Connection(address, tls)
+        self.posts = Connection(address, tls)
         self.gets.request("GET", f"{path}&transport=polling", headers)
         packet = self.gets.answer().body.decode()
         assert packet[:1] == "0", packet
@@ -217,7 +226,7 @@ class PollingPeer:
     def reconnect(self) -> None:
         """Take a new connection for GETs, in place of one that was given up."""
         self.gets.close()
-        self.gets = Connection(self.address)
+        self.gets = Connection(self.address, self.tls)
 
     def upgrade(self) -> WebSocketPeer:
         """Go over to a websocket; nothing may be waiting for a poll."""
@@ -227,7 +236,7 @@ class PollingPeer:
 
     def probe(self) -> WebSocketPeer:
         """Open a websocket for this session and probe it."""
-        websocket = WebSocketPeer(self.address, self.websocket_target)
+        websocket = WebSocketPeer(self.address, self.websocket_target, tls=self.tls)
         websocket.send("2probe")
         answer = websocket.receive()
         assert answer == "3probe", answer
@@ -237,7 +246,7 @@ class PollingPeer:
         """End the session, if it has not ended, and both connections."""
         self.gets.close()
         self.posts.close()
-        last = Connection(self.address)
+        last = Connection(self.address, self.tls)
         try:
             last.request("POST", self.target, (), b"1")
             answer = last.answer()
@@ -256,6 +265,7 @@ class WebSocketPeer(Connection):
         target: path and query.
         headers: more headers of the handshake.
         behind: bytes to send in one segment with the handshake.
+        tls: see `Connection`.
     """
 
     def __init__(
@@ -264,8 +274,9 @@ class WebSocketPeer(Connection):
         target: str = "/engine.io/?EIO=4&transport=websocket",
         headers: Headers = (),
         behind: bytes = b"",
+        tls: SSLContext | None = None,
     ) -> None:
-        super().__init__(address)
+        super().__init__(address, tls)
         try:
             self._shake_hands(target, headers, behind)
         except BaseException:

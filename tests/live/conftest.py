@@ -10,6 +10,8 @@ from tests import tools
 from tests.conformance.servers import SERVERS
 from tests.live.endpoint import Endpoint
 from tests.live.harness import Server, conformance_server
+from tests.live.sio_client import connect
+from tests.live.ws_client import WebSocket
 
 # Servers that no heartbeat or timeout disturbs while a test runs, so that it can name every packet it expects.
 _CALM = ("--ping-interval", "25", "--ping-timeout", "20", "--connect-timeout", "45")
@@ -71,6 +73,14 @@ def engine(fleet: Fleet) -> Iterator[Endpoint]:
 def socketio(fleet: Fleet) -> Iterator[Endpoint]:
     """The Socket.IO server, with heartbeats far apart."""
     yield from fleet.endpoint("socket", *_CALM)
+
+
+@pytest.fixture
+def connected(socketio: Endpoint) -> Iterator[WebSocket]:
+    """A WebSocket that is connected to the namespace `/` and has read its `auth` event."""
+    with socketio.open_websocket_session() as socket:
+        connect(socket)
+        yield socket
 
 
 @pytest.fixture

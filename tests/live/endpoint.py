@@ -12,7 +12,7 @@ import pytest
 
 from tests.live.harness import Server
 from tests.live.http_client import PollingSession, Reply
-from tests.live.ws_client import Closing, Refused, WebSocket
+from tests.live.ws_client import Refused, WebSocket
 
 #: A well-formed session id that no server has given out.
 UNKNOWN_SID = "AAAAAAAAAAAAAAAAAAAA"
@@ -75,10 +75,13 @@ class Endpoint:
         """Open a WebSocket with a query that must be refused with an Engine.IO error code."""
         target = f"{self.path}?{query}"
         if self.kind == "gevent-websocket":
-            # Its handler has sent the 101 before the application is called: there a refusal is a Close frame.
+            # Its handler has sent the 101 before the application is called: there a refusal is a message that is no
+            # Engine.IO packet, and a Close frame.
             with WebSocket(self.address, target) as socket:
                 closing = socket.closing()
-            assert closing == Closing(1008, _MESSAGES[code])
+            assert (closing.code, closing.reason) == (1008, _MESSAGES[code])
+            [message] = closing.messages
+            assert json.loads(message) == {"code": code, "message": _MESSAGES[code]}
             return
         with pytest.raises(Refused) as refused, WebSocket(self.address, target):
             pass

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ DEADLINE = 30.0
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_LISTENING = re.compile(r"listening on http://([0-9.]+):([0-9]+)\n")
+_LISTENING = re.compile(r"(?:geventsio is )?listening on (https?)(?:\+unix)?://(?:\[?([0-9.:]+?)\]?:([0-9]+)|(/.*))\n")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Server:
     """A server in a process of its own, listening when the constructor returns.
 
     Args:
-        command: the command line; it must print `listening on http://HOST:PORT` as its first line.
+        command: the command line; it must print `listening on http://HOST:PORT` as its first line, or
+            `http+unix://PATH`, and `https` with TLS.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -53,7 +55,7 @@ class Server:
             self.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0, start_new_session=True
         )
         try:
-            self.address = self._wait_for_address()
+            self.scheme, self.address, self.path = self._wait_for_address()
         except BaseException:
             self._kill()
             raise
@@ -62,7 +64,7 @@ class Server:
     def url(self) -> str:
         """The server's `http://HOST:PORT`."""
         host, port = self.address
-        return f"http://{host}:{port}"
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def pid(self) -> int:
@@ -79,6 +81,16 @@ class Server:
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the server (under gunicorn to its master)."""
         self._process.send_signal(number)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Keep the server from running meanwhile; what clients send waits in the kernel."""
+        # Its workers too: they are the rest of its process group.
+        os.killpg(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.pid, signal.SIGCONT)
 
     def wait(self) -> Exit:
         """Wait for the process to end; it is killed and TimeoutError is raised if it doesn't."""
@@ -124,12 +136,12 @@ class Server:
     def __str__(self) -> str:
         return " ".join(self.command[1:])
 
-    def _wait_for_address(self) -> tuple[str, int]:
+    def _wait_for_address(self) -> tuple[str, tuple[str, int], str]:
         line = self._read_line()
         match = _LISTENING.fullmatch(line)
         if match is None:
             raise RuntimeError(f"{self} did not start; stdout: {line!r}; stderr: {self.take_errors()}")
-        return match[1], int(match[2])
+        return match[1], (match[2] or "", int(match[3] or 0)), match[4] or ""
 
     def _read_line(self) -> str:
         assert self._process.stdout is not None

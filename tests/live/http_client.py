@@ -40,20 +40,24 @@ class Reply:
 
 
 class Pending:
-    """A request that was sent and whose response has not been read yet."""
+    """A request on a connection of its own, sent and answered when the test wants it."""
 
-    def __init__(
-        self, address: tuple[str, int], method: str, target: str, body: str | bytes | None, headers: Mapping[str, str]
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._connection = HTTPConnection(*address, timeout=DEADLINE)
+        self._connection.connect()
+
+    def send(
+        self, method: str, target: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        self.connection = HTTPConnection(*address, timeout=DEADLINE)
+        """Send a request without waiting for its response."""
         data = body.encode() if isinstance(body, str) else body
-        self.connection.request(method, target, data, dict(headers))
+        self._connection.request(method, target, data, dict(headers or {}))
 
     def reply(self) -> Reply:
         """Read the response and close the connection."""
-        with self.connection.getresponse() as response:
+        with self._connection.getresponse() as response:
             reply = Reply(response.status, response.headers, response.read())
-        self.connection.close()
+        self._connection.close()
         return reply
 
     def __enter__(self) -> Pending:
@@ -62,7 +66,7 @@ class Pending:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.connection.close()
+        self._connection.close()
 
 
 def start_request(
@@ -73,7 +77,9 @@ def start_request(
     headers: Mapping[str, str] | None = None,
 ) -> Pending:
     """Send a request without waiting for its response."""
-    return Pending(address, method, target, body, headers or {})
+    connection = Pending(address)
+    connection.send(method, target, body, headers)
+    return connection
 
 
 def request(

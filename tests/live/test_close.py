@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.live.endpoint import Endpoint, error
+from tests.live.http_client import Pending
 
 
 def test_a_close_packet_ends_the_parked_poll(either: Endpoint) -> None:
@@ -36,8 +37,7 @@ def test_a_close_packet_closes_the_websocket(either: Endpoint) -> None:
     with either.open_websocket_session() as socket:
         socket.send("1")
         closing = socket.closing()
-    assert closing.messages == []
-    assert closing.code == 1000
+    assert (closing.code, closing.messages) == (1000, [])
 
 
 def test_a_close_packet_closes_an_upgraded_session(either: Endpoint) -> None:
@@ -60,3 +60,15 @@ def test_a_close_frame_ends_an_upgraded_session(either: Endpoint) -> None:
         socket.send("5")
         assert socket.close(1000).code == 1000
     assert error(session.poll()) == 1
+
+
+def test_a_close_packet_does_not_overtake_a_poll(either: Endpoint) -> None:
+    """A client may fire both at once; a busy server finds both to read, and its event loop may turn them round."""
+    session = either.open_polling()
+    with Pending(either.address) as poll, Pending(either.address) as post:
+        # Answered later than both connections were made, and so accepted.
+        either.open_polling()
+        with either.server.stopped():
+            poll.send("GET", session.target())
+            post.send("POST", session.target(), "1")
+        assert [(reply.status, reply.text) for reply in (poll.reply(), post.reply())] == [(200, "6"), (200, "ok")]

@@ -73,8 +73,7 @@ def test_an_invalid_packet_closes_the_connection(engine: Endpoint, message: str)
     with engine.open_websocket_session() as socket:
         socket.send(message)
         closing = socket.closing()
-    assert closing.messages in ([], ["1"])
-    assert closing.code == 1000
+    assert (closing.code, closing.messages) == (1000, [])
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999, None])

@@ -25,6 +25,7 @@ from wsproto.events import (
     Request,
     TextMessage,
 )
+from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import Opcode
 
 from tests.live.harness import DEADLINE
@@ -100,14 +101,24 @@ class WebSocket:
         address: host and port.
         target: path and query string.
         headers: more request headers.
+        connection: a connected socket to use, such as one with TLS.
+        deflate: offer permessage-deflate; the server must take it up. Messages are inflated, `send` does not compress.
 
     Raises:
         Refused: the server refused the handshake.
     """
 
-    def __init__(self, address: tuple[str, int], target: str, headers: Iterable[tuple[str, str]] = ()) -> None:
-        self.socket = socket.create_connection(address, timeout=DEADLINE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        target: str,
+        headers: Iterable[tuple[str, str]] = (),
+        connection: socket.socket | None = None,
+        deflate: bool = False,
+    ) -> None:
+        self.socket = connection or socket.create_connection(address, timeout=DEADLINE)
+        if self.socket.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.headers: dict[str, str] = {}
         self.pongs: list[bytes] = []
         self._connection = WSConnection(ConnectionType.CLIENT)
@@ -118,8 +129,11 @@ class WebSocket:
         try:
             extra = [(name.encode(), value.encode()) for name, value in headers]
             host = f"{address[0]}:{address[1]}"
-            self.send_raw(self._connection.send(Request(host=host, target=target, extra_headers=extra)))
+            offer = [PerMessageDeflate()] if deflate else []
+            request = Request(host=host, target=target, extra_headers=extra, extensions=list(offer))
+            self.send_raw(self._connection.send(request))
             self._handshake()
+            assert all(extension.enabled() for extension in offer)
         except BaseException:
             self.socket.close()
             raise

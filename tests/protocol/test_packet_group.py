@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geventsio.protocol.deflate import Inflater
 from geventsio.protocol.eio_payload import decode_payload
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import build_binary, build_text
@@ -43,6 +44,46 @@ def test_each_representation_is_built_once(length: int, attachments: tuple[bytes
     group = PacketGroup(b"4" * length, attachments)
     assert group.frames is group.frames
     assert group.payload is group.payload
+
+
+def inflated(frames: bytes) -> list[tuple[int, bytes]]:
+    """Return the first byte and the content of each frame; the frames are shorter than 126 bytes."""
+    found = []
+    while frames:
+        first, end = frames[0], 2 + frames[1]
+        data, frames = frames[2:end], frames[end:]
+        found.append((first, Inflater(10_000).inflate(data, True) if first & 0x40 else data))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "attachments", "expected"),
+    [
+        (b"4" * 300, (), [(0xC1, b"4" * 300)]),
+        (b"451-[]", (b"a" * 300, b"b"), [(0x81, b"451-[]"), (0xC2, b"a" * 300), (0x82, b"b")]),
+        (None, (b"a" * 100,), [(0xC2, b"a" * 100)]),
+        (b"4" * 60, (b"a" * 60,), [(0x81, b"4" * 60), (0x82, b"a" * 60)]),
+    ],
+)
+def test_messages_from_the_threshold_on_are_compressed(
+    text: bytes | None, attachments: tuple[bytes, ...], expected: list[tuple[int, bytes]]
+) -> None:
+    assert inflated(PacketGroup(text, attachments).deflated_frames(100, 15)) == expected
+
+
+def test_below_the_threshold_all_clients_share_the_same_frames() -> None:
+    group = PacketGroup(b"4" * 99)
+    assert group.deflated_frames(100, 15) is group.frames
+    assert group.deflated_frames(100, 9) is group.frames
+
+
+def test_a_group_is_compressed_once_for_each_window() -> None:
+    group = PacketGroup(b"4" * 2000)
+    frames = group.deflated_frames(1024, 15)
+    assert group.deflated_frames(1024, 15) is frames
+    small = group.deflated_frames(1024, 9)
+    assert group.deflated_frames(1024, 9) is small is not frames
+    assert group.frames == build_text(b"4" * 2000)
 
 
 def test_a_lone_text_is_its_payload() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from wsproto.frame_protocol import Frame, FrameProtocol, ParseFailed
+from wsproto.extensions import PerMessageDeflate
+from wsproto.frame_protocol import CloseReason, Frame, FrameDecoder, FrameProtocol, ParseFailed, RsvBits
 from wsproto.frame_protocol import Opcode as PeerOpcode
 
 from geventsio.errors import ProtocolError
@@ -36,22 +40,58 @@ close_payloads = st.builds(
 messages = st.builds(client_frame, st.sampled_from([0, 1, 2]), payloads, fin=st.booleans(), key=keys)
 controls = st.builds(client_frame, st.sampled_from([9, 10]), st.binary(max_size=8), key=keys)
 closes = st.builds(client_frame, st.just(8), close_payloads, key=keys)
-odd_frames = st.builds(
-    client_frame,
-    st.integers(0, 15),
-    st.binary(max_size=8),
-    fin=st.booleans(),
-    rsv=st.sampled_from([0, 0, 0, 1, 2, 4]),
-    key=st.one_of(keys, st.none()),
-    length_size=st.sampled_from([0, 2, 8, None]),
+
+
+def odd_frames(opcodes: st.SearchStrategy[int], rsvs: list[int]) -> st.SearchStrategy[bytes]:
+    """Frames most of which are wrong in some way."""
+    return st.builds(
+        client_frame,
+        opcodes,
+        st.binary(max_size=8),
+        fin=st.booleans(),
+        rsv=st.sampled_from(rsvs),
+        key=st.one_of(keys, st.none()),
+        length_size=st.sampled_from([0, 2, 8, None]),
+    )
+
+
+any_odd_frames = odd_frames(st.integers(0, 15), [0, 0, 0, 1, 2, 4])
+# Data that are no compressed message are another matter: there wsproto lets pass what is incomplete.
+uncompressed_odd_frames = st.one_of(
+    odd_frames(st.integers(0, 15), [0, 0, 0, 1, 2]), odd_frames(st.sampled_from([0, 3, 8, 9, 10]), [4])
 )
-streams = st.lists(st.one_of(messages, messages, messages, controls, closes, odd_frames), max_size=12).map(b"".join)
+streams = st.lists(st.one_of(messages, messages, messages, controls, closes, any_odd_frames), max_size=12).map(b"".join)
+
+
+def compressed(payload: bytes, window_bits: int, level: int = 6) -> bytes:
+    """Compress a message as a client may do it."""
+    compressor = zlib.compressobj(level, wbits=-window_bits)
+    return (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> bytes:
+def deflated_messages(draw: st.DrawFn) -> bytes:
+    """A compressed message in fragments, control frames between them and, now and then, a bit where none belongs."""
+    payload = draw(payloads) * draw(st.sampled_from([1, 1, 3]))
+    parts = draw(cut(compressed(payload, draw(st.integers(9, 15)), draw(st.sampled_from([0, 1, 9])))))
+    frames = []
+    for number, part in enumerate(parts):
+        rsv = 4 if number == 0 else draw(st.sampled_from([0] * 20 + [4]))
+        opcode = 0 if number else draw(st.sampled_from([1, 2]))
+        frames.append(client_frame(opcode, part, fin=number == len(parts) - 1, rsv=rsv, key=draw(keys)))
+        frames.extend(draw(st.lists(controls, max_size=1)))
+    return b"".join(frames)
+
+
+deflated_streams = st.lists(
+    st.one_of(deflated_messages(), deflated_messages(), messages, controls, closes, uncompressed_odd_frames), max_size=8
+).map(b"".join)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, deflate: bool = False) -> bytes:
     """Frames of which some bytes were changed, left out or put in."""
-    stream = bytearray(draw(streams))
+    stream = bytearray(draw(deflated_streams if deflate else streams))
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, min(len(stream), 64)))
         stream[at : at + draw(st.integers(0, 2))] = draw(st.binary(max_size=2))
@@ -65,9 +105,9 @@ def cut(draw: st.DrawFn, stream: bytes) -> list[bytes]:
     return [stream[start:end] for start, end in zip([0, *ends], [*ends, len(stream)], strict=True)]
 
 
-def ours(pieces: list[bytes]) -> Outcome:
+def ours(pieces: list[bytes], deflate: bool = False) -> Outcome:
     """Return what the parser makes of a stream."""
-    parser = FrameParser(LIMIT)
+    parser = FrameParser(LIMIT, per_message_deflate=deflate)
     events: list[Event] = []
     try:
         for piece in pieces:
@@ -90,9 +130,26 @@ class Peer(FrameProtocol):
         return close._replace(payload=(1014, str(close.payload[1])))
 
 
-def theirs(pieces: list[bytes]) -> Outcome:
+class PeerDeflate(PerMessageDeflate):
+    """wsproto's, which forgets that a message is compressed when a control frame comes between its fragments."""
+
+    def frame_inbound_header(
+        self, proto: FrameDecoder | FrameProtocol, opcode: PeerOpcode, rsv: RsvBits, payload_length: int
+    ) -> CloseReason | RsvBits:
+        if opcode.iscontrol() and not rsv.rsv1:
+            self._inbound_is_compressible = False
+            return RsvBits(True, False, False)
+        return super().frame_inbound_header(proto, opcode, rsv, payload_length)
+
+    def frame_inbound_complete(self, proto: FrameDecoder | FrameProtocol, fin: bool) -> bytes | CloseReason | None:
+        return super().frame_inbound_complete(proto, fin) if self._inbound_is_compressible else None
+
+
+def theirs(pieces: list[bytes], deflate: bool = False) -> Outcome:
     """Return what wsproto makes of a stream."""
-    protocol = Peer(client=False, extensions=[])
+    extension = PeerDeflate(client_no_context_takeover=True, server_no_context_takeover=True)
+    extension.accept("permessage-deflate; client_no_context_takeover; server_no_context_takeover")
+    protocol = Peer(client=False, extensions=[extension] if deflate else [])
     events: list[Event] = []
     parts: list[Frame] = []
     control = b""
@@ -139,39 +196,62 @@ def test_same_as_wsproto(data: st.DataObject, stream: bytes) -> None:
         assert (events, code) == (peer_events, peer_code)
 
 
+@CI
+@given(st.data(), deflated_streams)
+def test_same_as_wsproto_with_compression(data: st.DataObject, stream: bytes) -> None:
+    pieces = [*data.draw(cut(stream)), TAIL]
+    events, code = ours(pieces, deflate=True)
+    peer_events, peer_code = theirs(pieces, deflate=True)
+    if code == 1009:
+        assert peer_events[: len(events)] == events
+    else:
+        assert (events, code) == (peer_events, peer_code)
+
+
 @st.composite
-def conversations(draw: st.DrawFn) -> tuple[bytes, list[Event]]:
+def conversations(draw: st.DrawFn, deflate: bool = False) -> tuple[bytes, list[Event]]:
     """A stream in which everything is right, and its events."""
     stream = b""
     events: list[Event] = []
     for message in draw(st.lists(st.one_of(st.text(max_size=40), st.binary(max_size=300)), max_size=6)):
         payload = message.encode() if isinstance(message, str) else message
         opcode = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
-        fragments = draw(cut(payload)) if draw(st.booleans()) else [payload]
+        rsv = 4 if deflate and draw(st.booleans()) else 0
+        data = compressed(payload, 15) if rsv else payload
+        fragments = draw(cut(data)) if draw(st.booleans()) else [data]
         for number, fragment in enumerate(fragments):
             if draw(st.integers(0, 3)) == 0:
                 ping = draw(st.binary(max_size=125))
                 stream += client_frame(Opcode.PING, ping, key=draw(keys))
                 events.append(Ping(ping))
             last = number == len(fragments) - 1
-            stream += client_frame(0 if number else opcode, fragment, fin=last, key=draw(keys))
+            if number:
+                stream += client_frame(0, fragment, fin=last, key=draw(keys))
+            else:
+                stream += client_frame(opcode, fragment, fin=last, rsv=rsv, key=draw(keys))
         events.append(message)
     return stream, events
 
 
 @CI
-@given(st.data(), conversations())
-def test_round_trip(data: st.DataObject, conversation: tuple[bytes, list[Event]]) -> None:
-    stream, events = conversation
-    assert parse(data.draw(cut(stream)), FrameParser(1000)) == events
+@pytest.mark.parametrize("deflate", [False, True])
+@given(data=st.data())
+def test_round_trip(deflate: bool, data: st.DataObject) -> None:
+    stream, events = data.draw(conversations(deflate))
+    assert parse(data.draw(cut(stream)), FrameParser(1000, per_message_deflate=deflate)) == events
 
 
 @CI
-@given(st.lists(st.one_of(st.binary(), mutated()), max_size=6), st.integers(0, 300), st.integers(1, 4))
-@example([b"\x81\xfe"], 100, 1)
-@example([b"\x01\x80\x00\x00\x00\x00\x80\x80"], 0, 1)
-def test_only_protocol_errors(pieces: list[bytes], max_message_size: int, max_fragments: int) -> None:
-    parser = FrameParser(max_message_size, max_fragments)
+@given(
+    st.lists(st.one_of(st.binary(), mutated(), mutated(deflate=True)), max_size=6),
+    st.integers(0, 300),
+    st.integers(1, 4),
+    st.booleans(),
+)
+@example([b"\x81\xfe"], 100, 1, False)
+@example([b"\x01\x80\x00\x00\x00\x00\x80\x80"], 0, 1, False)
+def test_only_protocol_errors(pieces: list[bytes], max_message_size: int, max_fragments: int, deflate: bool) -> None:
+    parser = FrameParser(max_message_size, max_fragments, deflate)
     failed = closed = False
     for piece in pieces:
         parser.receive_data(piece)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import gevent
 import pytest
 
 from geventsio import SocketIO
-from tests.socketio.harness import Log, Serve, Site, WSGIApp
+from tests.socketio.harness import Log, Program, Run, Serve, Site, WSGIApp
 
 #: Seconds after which a test that waits for something is given up; never a measure of speed.
-DEADLINE = 30.0
+DEADLINE = 15.0
 
 
 class Hung(BaseException):
@@ -57,6 +58,22 @@ def serve(deadline: None, log: Log, stderr: None) -> Iterator[Serve]:
     yield start
     for site in sites:
         site.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Run programs with the embedded server."""
+    programs: list[Program] = []
+
+    def start(source: str) -> Program:
+        file = tmp_path / "program.py"
+        file.write_text(source)
+        programs.append(Program(tmp_path, str(file)))
+        return programs[-1].listening()
+
+    yield start
+    for program in programs:
+        program.close()
 
 
 @pytest.fixture(params=["websocket", "polling"])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["Log", "Serve", "Site", "WSGIApp", "wait_until"]
+__all__ = ["Log", "Program", "Run", "Serve", "Site", "WSGIApp", "wait_until"]
 
 import logging
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import gevent
@@ -15,6 +20,8 @@ from geventsio import SocketIO
 from tests.socketio.peer import Peer, PollingPeer, WebSocketPeer
 
 T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -43,13 +50,13 @@ class Site:
         assert port is not None
         self.address = ("127.0.0.1", port)
 
-    def websocket(self) -> WebSocketPeer:
+    def websocket(self, path: str = "/socket.io/", sid: str | None = None) -> WebSocketPeer:
         """A new client over a websocket, in no namespace yet."""
-        return self._keep(WebSocketPeer(self.address))
+        return self._keep(WebSocketPeer(self.address, path, sid))
 
-    def polling(self) -> PollingPeer:
+    def polling(self, path: str = "/socket.io/") -> PollingPeer:
         """A new client over long-polling, in no namespace yet."""
-        return self._keep(PollingPeer(self.address))
+        return self._keep(PollingPeer(self.address, path))
 
     def peer(self, transport: str) -> Peer:
         """A new client over the transport of this name."""
@@ -81,17 +88,91 @@ class Serve(Protocol):
 
     def __call__(self, io: SocketIO, app: WSGIApp | None = None) -> Site:
         """Start one; see `Site`."""
+        ...
+
+
+class Program:
+    """A Python program that runs the embedded server, in a process of its own.
+
+    Args:
+        folder: the working directory.
+        arguments: of the interpreter.
+    """
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.address = ("127.0.0.1", 0)
+        self._peers: list[Peer] = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def listening(self) -> Program:
+        """Wait until it listens, and return it."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        match = re.fullmatch(r"geventsio is listening on http://127\.0\.0\.1:(\d+)\n", line)
+        assert match is not None, (line, self.end())
+        self.address = ("127.0.0.1", int(match[1]))
+        return self
+
+    def websocket(self, path: str = "/socket.io/") -> WebSocketPeer:
+        """A new client over a websocket, connected to the main namespace."""
+        peer = WebSocketPeer(self.address, path)
+        self._peers.append(peer)
+        peer.connect()
+        return peer
+
+    def polling(self) -> PollingPeer:
+        """A new client over long-polling, connected to the main namespace."""
+        peer = PollingPeer(self.address)
+        peer.connect()
+        return peer
+
+    def stop(self, number: int) -> tuple[int, str, str]:
+        """Send a signal, and return what `end` does."""
+        self._process.send_signal(number)
+        return self.end()
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for its end; return the exit status and what was printed to stdout and stderr."""
+        output, errors = self._process.communicate(timeout=10)
+        return self._process.returncode, output, errors
+
+    def close(self) -> None:
+        """Kill it if it still runs, and let its clients go."""
+        for peer in self._peers:
+            peer.close()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+
+class Run(Protocol):
+    """Runs programs; the fixture of this name ends them when the test is over."""
+
+    def __call__(self, source: str) -> Program:
+        """Run the program of this source; it listens."""
+        ...
 
 
 class Log(logging.Handler):
-    """What the library logs, from WARNING on."""
+    """What the library logs, from WARNING on.
+
+    But for who blocked the hub: here it is the test itself, which shares the server's hub.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.records: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
+        if "blocked the hub" not in record.msg:
+            self.records.append(record)
 
     def take(self) -> list[logging.LogRecord]:
         """Return the records so far, and forget them."""

@@ -29,6 +29,8 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range
 
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
 
+_NORMAL, _GOING_AWAY = 1000, 1001
+
 _PACKET = re.compile(r"(?P<type>\d)(?:(?P<count>\d+)-)?(?:(?P<namespace>/[^,]*),)?(?P<id>\d+)?(?P<data>.*)", re.DOTALL)
 
 
@@ -36,14 +38,14 @@ class Ended(Exception):
     """The server has ended the connection.
 
     Attributes:
-        code: of its Close frame; None if there was none, or over polling.
-        goodbye: whether the Engine.IO CLOSE packet came before.
+        code: of its Close frame; None over polling, or if there was none.
+        orderly: whether it said so: by a Close frame for no error, or over polling by the CLOSE packet.
     """
 
-    def __init__(self, code: int | None, goodbye: bool) -> None:
-        super().__init__(f"code {code}, {'with' if goodbye else 'without'} CLOSE packet")
+    def __init__(self, how: str, orderly: bool, code: int | None = None) -> None:
+        super().__init__(how)
         self.code = code
-        self.goodbye = goodbye
+        self.orderly = orderly
 
 
 @dataclass
@@ -98,7 +100,6 @@ class Peer(ABC):
         self.handshake: dict[str, Any] = {}
         self.answers_pings = True
         self._ack_ids = count()
-        self._goodbye = False
 
     @abstractmethod
     def send(self, *messages: Message) -> None:
@@ -195,11 +196,13 @@ class Peer(ABC):
         if text[0] == "2":
             if self.answers_pings:
                 self.send_engine("3")
-        elif text[0] == "1":
-            self._goodbye = True
         else:
-            assert text == "6", text  # NOOP
+            self._control(text)
         return None
+
+    @abstractmethod
+    def _control(self, text: str) -> None:
+        """Take an Engine.IO packet that only this transport has."""
 
     @abstractmethod
     def send_engine(self, text: str) -> None:
@@ -207,28 +210,30 @@ class Peer(ABC):
 
 
 class WebSocketPeer(Peer):
-    """A client over a websocket, opened by the constructor."""
+    """A client over a websocket, opened by the constructor.
 
-    def __init__(self, address: Address, path: str = "/socket.io/") -> None:
+    Args:
+        address: host and port.
+        path: the server's path, with its slashes.
+        sid: the id of a polling session that `upgrade` is to take over; None opens a session.
+    """
+
+    def __init__(self, address: Address, path: str = "/socket.io/", sid: str | None = None) -> None:
         super().__init__()
         self._buffer = b""
         self._pongs: list[bytes] = []
         self._messages: deque[Message] = deque()
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall(
-            f"GET {path}?EIO=4&transport=websocket HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
-            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-            "X-Test: yes\r\n\r\n".encode()
-        )
-        while b"\r\n\r\n" not in self._buffer:
-            assert self._read(), self._buffer
-        head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
-        assert head.startswith(b"HTTP/1.1 101 "), head
-        opened = self._frame()
-        assert opened is not None and opened[0] == _TEXT and opened[1][:1] == b"0", opened
-        self.handshake = json.loads(opened[1][1:])
+        try:
+            self._open(f"{path}?EIO=4&transport=websocket" + (f"&sid={sid}" if sid else ""))
+            if sid is None:
+                opened = self._frame()
+                assert opened is not None and opened[0] == _TEXT and opened[1][:1] == b"0", opened
+                self.handshake = json.loads(opened[1][1:])
+        except BaseException:
+            self.socket.close()
+            raise
 
     def send(self, *messages: Message) -> None:
         frames = [
@@ -244,7 +249,7 @@ class WebSocketPeer(Peer):
         while not self._messages:
             frame = self._frame()
             if frame is None:
-                raise Ended(None, self._goodbye)
+                raise Ended("no Close frame", False)
             self._take(*frame)
         return self._messages.popleft()
 
@@ -255,7 +260,7 @@ class WebSocketPeer(Peer):
         while mark not in self._pongs:
             frame = self._frame()
             if frame is None:
-                raise Ended(None, self._goodbye)
+                raise Ended("no Close frame", False)
             self._take(*frame)
         messages = list(self._messages)
         self._messages.clear()
@@ -268,6 +273,12 @@ class WebSocketPeer(Peer):
     def close(self) -> None:
         self.socket.close()
 
+    def upgrade(self) -> None:
+        """Take over the session of the sid that the constructor was given."""
+        self.send_engine("2probe")
+        assert self._frame() == (_TEXT, b"3probe")
+        self.send_engine("5")
+
     def say_goodbye(self) -> None:
         """Start the closing handshake and wait for its end."""
         self.socket.sendall(_frame_of(_CLOSE, struct.pack("!H", 1000)))
@@ -277,6 +288,19 @@ class WebSocketPeer(Peer):
         """Drop the connection with a TCP reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+    def _open(self, target: str) -> None:
+        """Do the handshake of RFC 6455."""
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.socket.sendall(
+            f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.socket.getpeername()[1]}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+            "X-Test: yes\r\n\r\n".encode()
+        )
+        while b"\r\n\r\n" not in self._buffer:
+            assert self._read(), self._buffer
+        head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
+        assert head.startswith(b"HTTP/1.1 101 "), head
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == _TEXT:
@@ -290,7 +314,11 @@ class WebSocketPeer(Peer):
         else:
             assert opcode == _CLOSE, (opcode, payload)
             self.socket.sendall(_frame_of(_CLOSE, payload[:2]))
-            raise Ended(struct.unpack("!H", payload[:2])[0], self._goodbye)
+            (code,) = struct.unpack("!H", payload[:2])
+            raise Ended(f"code {code}", code in (_NORMAL, _GOING_AWAY), code)
+
+    def _control(self, text: str) -> None:
+        raise AssertionError(f"{text!r} over a websocket")
 
     def _frame(self) -> tuple[int, bytes] | None:
         """Return the next frame; None at the end of the stream."""
@@ -368,6 +396,7 @@ class PollingPeer(Peer):
     def __init__(self, address: Address, path: str = "/socket.io/") -> None:
         super().__init__()
         self.address = address
+        self._closed = False
         self._target = f"{path}?EIO=4&transport=polling"
         self._messages: deque[Message] = deque()
         opened = http_request(address, "GET", self._target, headers={"X-Test": "yes"})
@@ -392,11 +421,11 @@ class PollingPeer(Peer):
 
     def receive(self) -> Message:
         while not self._messages:
-            if self._goodbye:
-                raise Ended(None, True)
+            if self._closed:
+                raise Ended("CLOSE packet", True)
             reply = http_request(self.address, "GET", self._target)
             if reply.status != 200:
-                raise Ended(None, False)
+                raise Ended(f"status {reply.status}", False)
             for part in reply.body.decode().split("\x1e"):
                 if part[0] == "b":
                     self._messages.append(base64.b64decode(part[1:], validate=True))
@@ -405,6 +434,12 @@ class PollingPeer(Peer):
                     if message is not None:
                         self._messages.append(message)
         return self._messages.popleft()
+
+    def _control(self, text: str) -> None:
+        if text == "1":
+            self._closed = True
+        else:
+            assert text == "6", text  # NOOP
 
     def close(self) -> None:
         # A session that has ended already keeps its last packets for a while, unless somebody fetches them.

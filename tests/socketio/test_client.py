@@ -9,6 +9,7 @@ import pytest
 from gevent.event import Event
 
 from geventsio import AckClosedError, AckError, ConnectRefused, DisconnectReason, Socket, SocketIO
+from geventsio.protocol.websocket import CloseCode
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.peer import ACK, CONNECT, DISCONNECT, EVENT, Packet, PollingPeer
 
@@ -74,7 +75,7 @@ def test_an_auth_payload_that_is_no_object_closes_the_connection(serve: Serve, a
     peer = serve(io).websocket()
     peer.send("0" + auth)
     ended, messages = peer.end()
-    assert ended.goodbye
+    assert ended.code == CloseCode.PROTOCOL_ERROR
     assert messages == []
     assert io.sockets() == []
 
@@ -135,7 +136,7 @@ def test_a_connection_can_be_in_so_many_namespaces(serve: Serve) -> None:
     peer = serve(io).websocket()
     peer.send_packet(*(Packet(CONNECT, path) for path in paths))
     ended, messages = peer.end()
-    assert ended.goodbye
+    assert ended.code == CloseCode.PROTOCOL_ERROR
     assert len(messages) <= 256
     wait_until(lambda: not any(namespace.sockets for namespace in io.nsps()))
     assert {reason for _, reason in left} <= {"parse error"}
@@ -177,7 +178,7 @@ def test_a_second_connect_while_the_first_is_decided_closes_the_connection(serve
     asked.wait()
     peer.send_packet(Packet(CONNECT))
     ended, messages = peer.end()
-    assert (ended.goodbye, messages) == (True, [])
+    assert (ended.code, messages) == (CloseCode.PROTOCOL_ERROR, [])
     decide.set()
     wait_until(lambda: not io.engine.runtime.workers.busy)
     assert (calls, left, io.sockets()) == ([], [], [])
@@ -194,7 +195,7 @@ def test_a_packet_for_a_namespace_that_was_never_joined_closes_the_connection(se
     peer = serve(io).connect()
     peer.send_packet(packet)
     ended, messages = peer.end()
-    assert (ended.goodbye, messages) == (True, [])
+    assert (ended.code, messages) == (CloseCode.PROTOCOL_ERROR, [])
     wait_until(lambda: left)
     assert left == [("/", "parse error")]
 
@@ -203,7 +204,7 @@ def test_a_packet_before_connect_closes_the_connection(serve: Serve) -> None:
     io, left = server()
     peer = serve(io).websocket()
     peer.emit("echo")
-    assert peer.end()[0].goodbye
+    assert peer.end()[0].code == CloseCode.PROTOCOL_ERROR
     assert left == []
 
 
@@ -217,7 +218,7 @@ def test_a_packet_that_makes_no_sense_closes_the_connection(serve: Serve, text: 
     peer = serve(io).connect()
     peer.send(text)
     ended, messages = peer.end()
-    assert (ended.goodbye, messages) == (True, [])
+    assert (ended.code, messages) == (CloseCode.PROTOCOL_ERROR, [])
     wait_until(lambda: left)
     assert left == [("/", "parse error")]
 
@@ -226,7 +227,7 @@ def test_a_binary_message_out_of_place_closes_the_connection(serve: Serve) -> No
     io, left = server()
     peer = serve(io).connect()
     peer.send(b"\x00")
-    assert peer.end()[0].goodbye
+    assert peer.end()[0].code == CloseCode.PROTOCOL_ERROR
     wait_until(lambda: left)
     assert left == [("/", "parse error")]
 
@@ -236,7 +237,7 @@ def test_more_attachments_than_allowed_close_the_connection(serve: Serve) -> Non
     peer = serve(io).connect()
     assert peer.ask("echo", b"1", b"2") == [b"1", b"2"]
     peer.emit("echo", b"1", b"2", b"3")
-    assert peer.end()[0].goodbye
+    assert peer.end()[0].code == CloseCode.PROTOCOL_ERROR
     wait_until(lambda: left)
 
 
@@ -283,7 +284,7 @@ def test_what_a_client_sends_to_a_namespace_that_it_left_closes_the_connection(s
     peer = serve(io).connect()
     peer.connect("/chat")
     peer.send_packet(Packet(DISCONNECT, "/chat"), Packet(EVENT, "/chat", ["echo"]))
-    assert peer.end()[0].goodbye
+    assert peer.end()[0].code == CloseCode.PROTOCOL_ERROR
     wait_until(lambda: len(left) == 2)
     assert left == [("/chat", "client namespace disconnect"), ("/", "parse error")]
 
@@ -332,7 +333,7 @@ def test_a_namespace_that_the_server_ended_can_be_joined_again(serve: Serve) -> 
     peer.connect()
     assert peer.ask("echo", 1) == [1]
     peer.send_packet(Packet(DISCONNECT), Packet(EVENT, "/", ["echo"]))
-    assert peer.end()[0].goodbye  # what the server ended before counts no more
+    assert peer.end()[0].code == CloseCode.PROTOCOL_ERROR  # what the server ended before counts no more
 
 
 # Time
@@ -343,7 +344,7 @@ def test_a_client_that_joins_nothing_is_sent_away_in_time(serve: Serve) -> None:
     site = serve(io)
     joined = site.connect()
     idle = site.websocket()
-    assert idle.end()[0].goodbye
+    assert idle.end()[0].orderly
     # The deadline of the first one lay before.
     assert joined.ask("echo", 1) == [1]
     assert left == []
@@ -354,7 +355,7 @@ def test_a_refused_client_is_sent_away_in_time(serve: Serve, transport: str) -> 
     peer = serve(io).peer(transport)
     peer.send_packet(Packet(CONNECT, "/unknown"))
     ended, messages = peer.end()
-    assert ended.goodbye
+    assert ended.orderly
     assert messages == ['4/unknown,{"message":"Invalid namespace"}']
 
 
@@ -492,7 +493,7 @@ def test_a_client_that_floods_while_its_answer_is_awaited_is_closed(serve: Serve
     peer.question()
     peer.send_packet(*(Packet(EVENT, "/", ["none"]) for _ in range(100)))
     ended, _ = peer.end()
-    assert ended.goodbye
+    assert ended.orderly
     wait_until(lambda: left)
     assert [type(error) for error in errors] == [AckClosedError]
     assert "too many events" in log.take_one().getMessage()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gevent
 import pytest
 from gevent.event import Event
@@ -85,7 +83,6 @@ def test_decorators_give_their_function_back() -> None:
 
 def test_the_connect_handler_is_registered_in_one_call(serve: Serve) -> None:
     io = SocketIO()
-    io.ns("/", lambda socket: None) if False else None
     calls: list[str] = []
 
     def connect(socket: Socket) -> None:
@@ -407,7 +404,6 @@ def test_a_timeout_that_escapes_from_a_middleware_refuses(serve: Serve, log: Log
 
 def test_an_emit_in_a_middleware_is_an_error_that_is_logged(serve: Serve, log: Log) -> None:
     io = SocketIO()
-    io.ns("/").use(lambda socket: None) if False else None
 
     @io.ns("/").use
     def check(socket: Socket) -> None:

@@ -1,0 +1,157 @@
+"""Tests of what is checked in a request, in which order, and how its answer ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.conftest import Serve
+from tests.engine.harness import Site
+from tests.engine.peer import Answer, Headers, Refused, WebSocketPeer, frame
+
+HANDSHAKE = [
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+]
+
+
+def ask(site: Site, method: str, query: str, headers: Headers = (), path: str = "/engine.io/") -> Answer:
+    """Send a request on a connection of its own."""
+    connection = site.connect()
+    connection.request(method, f"{path}?{query}", headers)
+    return connection.answer()
+
+
+class TestOrder:
+    """Where several things are wrong, the first of them in the official server's order is named."""
+
+    @pytest.mark.parametrize(
+        ("method", "query", "code"),
+        [
+            ("GET", "EIO=3&transport=nothing", 0),
+            ("POST", "EIO=3&transport=nothing", 0),
+            ("POST", "EIO=3&transport=polling", 5),
+            ("GET", "EIO=3&transport=polling&sid=unknown", 5),
+            ("GET", "EIO=4&transport=websocket", 3),  # disabled here
+            ("POST", "EIO=4&transport=polling", 2),
+            ("GET", "EIO=4&transport=polling&sid=", 1),
+            ("DELETE", "EIO=4&transport=polling&sid=unknown", 1),
+        ],
+    )
+    def test_the_first_error_counts(self, serve: Serve, method: str, query: str, code: int) -> None:
+        answer = ask(serve(transports=["polling"]), method, query)
+        assert (answer.status, answer.error_code) == (400, code)
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["cache-control"] == "no-store"
+
+    def test_an_unknown_session_comes_before_a_foreign_origin(self, serve: Serve) -> None:
+        site = serve()
+        origin = [("Origin", "https://evil.test")]
+        assert ask(site, "GET", "EIO=4&transport=polling&sid=unknown", origin).error_code == 1
+        assert ask(site, "GET", "EIO=4&transport=polling", origin).error_code == 4
+
+    def test_polling_that_is_not_enabled(self, serve: Serve) -> None:
+        site = serve(transports=["websocket"])
+        assert ask(site, "GET", "EIO=4&transport=polling").error_code == 3
+        site.websocket().say("hello")
+
+
+class TestQuery:
+    def test_the_first_of_several_values_counts(self, serve: Serve) -> None:
+        site = serve()
+        assert ask(site, "GET", "EIO=3&EIO=4&transport=polling").error_code == 5
+        site.polling(path="/engine.io/?EIO=4&EIO=3&transport=polling&t=abc").say("hello")
+
+    def test_values_may_be_percent_encoded(self, serve: Serve) -> None:
+        peer = serve().polling()
+        peer.target = peer.target.replace("polling", "%70olling").replace("sid=", "s%69d=")
+        peer.say("hello")
+        assert peer.hear() == "hello"
+
+    @pytest.mark.parametrize("query", ["&" * 5000, "a=1&" * 101, "%", "%zz=%", "=", "\xff=\xfe"])
+    def test_strange_queries(self, serve: Serve, query: str) -> None:
+        assert ask(serve(), "GET", query).error_code in (0, 3)
+
+    @pytest.mark.parametrize("path", ["/engine.io", "/engine.io/"])
+    def test_paths(self, serve: Serve, path: str) -> None:
+        site = serve()
+        site.polling(path=f"{path}?EIO=4").say("hello")
+
+    @pytest.mark.parametrize("path", ["/", "/engine.iox/", "/engine.io/deeper", "/x/engine.io/"])
+    def test_other_paths(self, serve: Serve, path: str) -> None:
+        answer = ask(serve(), "GET", "EIO=4&transport=polling", path=path)
+        assert (answer.status, answer.body) == (404, b"")
+
+    @pytest.mark.parametrize("option", ["/chat/engine", "chat/engine", "/chat/engine/"])
+    def test_another_path(self, serve: Serve, option: str) -> None:
+        site = serve(req_path=option)
+        site.polling(path="/chat/engine/?EIO=4").say("hello")
+
+
+class TestHandshake:
+    """RFC 6455 section 4.2.1, beyond what the live tests ask."""
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [*HANDSHAKE, ("Content-Length", "5")],
+            [*HANDSHAKE[:3], ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=")],
+            [*HANDSHAKE[:3], ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAAAA")],
+            [*HANDSHAKE[:3], ("Sec-WebSocket-Key", "!!!!!!!!!!!!!!!!!!!!!!==")],
+            [("Upgrade", "websocketx"), *HANDSHAKE[1:]],
+        ],
+    )
+    def test_a_bad_handshake(self, serve: Serve, headers: list[tuple[str, str]]) -> None:
+        site = serve()
+        answer = ask(site, "GET", "EIO=4&transport=websocket", headers)
+        assert answer.status == 400
+        assert site.open_sessions() == 0
+
+    def test_chunked_bodies(self, serve: Serve) -> None:
+        site = serve()
+        connection = site.connect()
+        headers = [*HANDSHAKE, ("Transfer-Encoding", "chunked")]
+        connection.request("GET", "/engine.io/?EIO=4&transport=websocket", headers, b"0\r\n\r\n")
+        assert connection.answer().status == 400
+
+    def test_http_1_0(self, serve: Serve) -> None:
+        connection = serve().connect()
+        head = "\r\n".join(f"{name}: {value}" for name, value in HANDSHAKE)
+        connection.send(f"GET /engine.io/?EIO=4&transport=websocket HTTP/1.0\r\n{head}\r\n\r\n".encode())
+        assert connection.answer().status == 400
+
+    def test_no_extension_is_agreed_to(self, serve: Serve) -> None:
+        connection = serve().connect()
+        offer = [("Sec-WebSocket-Extensions", "permessage-deflate"), ("Sec-WebSocket-Protocol", "chat")]
+        connection.request("GET", "/engine.io/?EIO=4&transport=websocket", [*HANDSHAKE, *offer])
+        answer = connection.answer()
+        assert answer.status == 101
+        assert answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        assert not {"sec-websocket-extensions", "sec-websocket-protocol"} & answer.headers.keys()
+
+    def test_a_post(self, serve: Serve) -> None:
+        assert ask(serve(), "POST", "EIO=4&transport=websocket", HANDSHAKE).error_code in (2, 3)
+
+
+class TestConnections:
+    def test_a_connection_is_kept_after_an_error(self, serve: Serve) -> None:
+        connection = serve().connect()
+        for _ in range(3):
+            connection.request("GET", "/engine.io/?EIO=4&transport=nothing")
+            answer = connection.answer()
+            assert "connection" not in answer.headers
+
+    def test_a_connection_that_ends_says_so(self, serve: Serve) -> None:
+        connection = serve().connect()
+        connection.request("GET", "/engine.io/?EIO=4&transport=nothing", [("Connection", "close")])
+        assert connection.answer().headers["connection"] == "close"
+        assert connection.read_rest() == b""
+
+    def test_nothing_follows_a_refused_upgrade(self, serve: Serve) -> None:
+        """A proxy in between may take the connection for a websocket by now."""
+        site = serve()
+        with pytest.raises(Refused) as refused:
+            WebSocketPeer(site.address, "/engine.io/?EIO=3&transport=websocket", behind=frame(1, b"4smuggled"))
+        assert refused.value.answer.headers["connection"] == "close"
+        assert site.messages == []
