@@ -38,12 +38,14 @@ class Watchdog:
         describe: names a job.
     """
 
+    #: When a job was last named (monotonic seconds), by any server: one hub may serve several.
+    _last_named = 0.0
+
     def __init__(self, loop: Any, threshold: float, describe: DescribeJob = describe) -> None:
         self.threshold = threshold
         self._loop = loop
         self._describe = describe
         self._named: dict[str, tuple[float, int]] = {}
-        self._excused = 0.0
         self._looked = 0.0
         self._clients: Sized = ()
         self._timer: Any = None
@@ -52,13 +54,13 @@ class Watchdog:
         """Use the timer as long as there are clients."""
         if self._timer is None:
             self._clients = clients
-            self._looked, self._excused = monotonic(), 0.0
+            self._looked = monotonic()
             self._timer = self._loop.timer(self.threshold, self.threshold, ref=False)
             self._timer.start(self._look)
 
     def blocked(self, job: Job, args: tuple[Any, ...], seconds: float) -> None:
         """Take it that a job did not come back for longer than the threshold."""
-        self._excused += seconds
+        Watchdog._last_named = monotonic()
         self._warn(self._describe(job, args), seconds)
 
     def _look(self) -> None:
@@ -68,9 +70,10 @@ class Watchdog:
             self._timer = None
             return
         now = monotonic()
-        late = now - self._looked - self.threshold - self._excused
-        self._looked, self._excused = now, 0.0
-        if late > self.threshold:
+        late = now - self._looked - self.threshold
+        was_named = Watchdog._last_named > self._looked
+        self._looked = now
+        if late > self.threshold and not was_named:
             self._warn("something else than the beginning of a handler", late)
 
     def _warn(self, name: str, seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,7 +68,7 @@ class TestInTurns:
             gevent.sleep(0.005)
             sizes.append(len(acted))
         assert acted == list(range(200))
-        assert len(set(sizes)) > 3, "not a few at a time"
+        assert len(set(sizes)) > 2, "all at once"
 
     def test_few_take_less(self) -> None:
         """One is not worth waiting an hour for."""
@@ -88,23 +87,22 @@ class TestDrainAll:
                 assert peer.poll() == ["1"]
             else:
                 assert peer.receive_all() == ([], 1001)
-                peer.send_close()
+                peer.close()
         draining.get()
         for site in sites:
             assert [reason for _, reason in site.endings] == [DisconnectReason.SERVER_SHUTTING_DOWN] * 2
 
     def test_clients_that_are_waiting_for_their_turn_are_served(self, serve: Serve) -> None:
-        site = serve(drain_timeout=0.3)
+        site = serve(drain_timeout=0.6)
         peers = [site.websocket() for _ in range(60)]
         until(lambda: len(site.sessions) == 60)
         draining = gevent.spawn(drain_all)
         until(lambda: site.endings)
-        late = next(peer for peer, session in zip(peers, site.sessions, strict=True) if session.is_open)
-        late.say("hello")
-        assert late.hear() == "hello"
+        peers[-1].say("hello")
+        assert peers[-1].hear() == "hello"
         for peer in peers:
             assert peer.receive_all() == ([], 1001)
-            peer.send_close()
+            peer.close()
         draining.get()
 
     def test_nobody_may_connect_meanwhile(self, serve: Serve) -> None:
@@ -116,7 +114,7 @@ class TestDrainAll:
         connection = site.connect()
         connection.request("GET", "/engine.io/?EIO=4&transport=polling")
         assert connection.answer().status == 503
-        peer.send_close()
+        peer.close()
         draining.get()
 
     def test_called_twice_at_once(self, serve: Serve) -> None:
@@ -126,7 +124,7 @@ class TestDrainAll:
         site.session()
         draining = [gevent.spawn(drain_all) for _ in range(2)]
         assert peer.receive_all() == ([], 1001)
-        peer.send_close()
+        peer.close()
         gevent.sleep(0.01)
         assert not any(greenlet.ready() for greenlet in draining)
         go.set()
@@ -188,11 +186,6 @@ if how == "return":
     FileObjectThread(sys.stdin).read()
     if len(sys.argv) > 2:
         server.stop()
-elif how == "interrupt":
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
 else:
     server.serve_forever()
 """
@@ -214,7 +207,7 @@ class Program:
     def finish(self) -> tuple[int, str]:
         """Close its input, wait for its end, and return its exit code and the rest of what it printed."""
         output, errors = self.process.communicate()
-        assert b"Traceback" not in errors  # of a KeyboardInterrupt gevent prints the name
+        assert errors == b""
         return self.process.returncode, output.decode()
 
     def close(self) -> None:
@@ -233,16 +226,15 @@ def programs() -> Iterator[list[Program]]:
 
 class TestExit:
     @pytest.mark.parametrize(
-        ("how", "code", "said"),
+        ("how", "code"),
         [
-            (["return"], 0, ""),
-            (["return", "stopped"], 0, ""),
-            (["interrupt"], 0, "interrupted\n"),
-            (["system exit"], 3, ""),
+            (["return"], 0),
+            (["return", "stopped"], 0),
+            (["system exit"], 3),
         ],
         ids=lambda value: str(value),
     )
-    def test_clients_hear_of_it(self, programs: list[Program], how: list[str], code: int, said: str) -> None:
+    def test_clients_hear_of_it(self, programs: list[Program], how: list[str], code: int) -> None:
         program = Program(*how)
         programs.append(program)
         websocket = WebSocketPeer(program.address).open()
@@ -250,9 +242,7 @@ class TestExit:
         polling.start_poll()
         websocket.say("hello")
         assert websocket.hear() == "hello"
-        if how == ["interrupt"]:
-            program.process.send_signal(signal.SIGINT)
-        elif how == ["system exit"]:
+        if how == ["system exit"]:
             websocket.say("exit")
         ending = gevent.spawn(program.finish)
         messages, close_code = websocket.receive_all()
@@ -262,4 +252,4 @@ class TestExit:
             assert polling.gets.answer().packets == ["1"]
         polling.gets.close()
         polling.posts.close()
-        assert ending.get() == (code, said + "closed: server shutting down\n" * 2)
+        assert ending.get() == (code, "closed: server shutting down\n" * 2)

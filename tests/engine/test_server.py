@@ -352,7 +352,7 @@ def live(site: Site, cycles: int, seed: int) -> None:
 
 def test_thousands_of_clients_leave_nothing_behind(serve: Serve) -> None:
     """2,000 lives of every kind: no session, greenlet, timer, watcher or descriptor more than after the first 160."""
-    site = serve(on_message=answer, max_payload=1000, max_buffer_bytes=100_000, close_timeout=0.2, upgrade_timeout=0.2)
+    site = serve(on_message=answer, max_payload=1000, max_buffer_bytes=100_000, close_timeout=1)
     left = count(WebSocketConnection, Session)  # by tests that failed, for pytest to show
     live(site, 160, seed=0)
     until(lambda: count(WebSocketConnection, Session) <= left)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import engineio
 import engineio.payload
 import socketio
 import socketio.exceptions
@@ -33,13 +34,25 @@ UNICODE = ["€ 𝕊 日本語 é", "\u2028\u2029\u0000\u001e", {"ключ 🎉"
 BINARY = [{"a": [b"\x01\x02\x03", {"b": b"\xff"}], "text": "x"}, b"\x04\x05\x06", [b"", "y", ["€".encode()]]]
 
 
+class _InOrder(engineio.Client):  # type: ignore[misc]
+    """Handles packets one after another: as it comes, each is given to a thread of its own, and any may be first."""
+
+    def _trigger_event(self, event: str, *args: Any, run_async: bool = False, **options: Any) -> Any:
+        return super()._trigger_event(event, *args, run_async=False, **options)
+
+
+class _SocketIOClient(socketio.Client):  # type: ignore[misc]
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _InOrder
+
+
 class Client:
     """A client whose events wait in a queue."""
 
     def __init__(self, namespaces: tuple[str, ...] = ("/",), auth: Any = None) -> None:
         self.events: queue.Queue[tuple[str, str, list[Any]]] = queue.Queue()
         self.answer: Any = None
-        self.io = socketio.Client(reconnection_delay=0, reconnection_delay_max=0, randomization_factor=0)
+        self.io = _SocketIOClient(reconnection_delay=0, reconnection_delay_max=0, randomization_factor=0)
         for namespace in namespaces:
             for event in ("auth", "message-back", "disconnect", "connect", "connect_error"):
                 self.io.on(event, self._recorder(namespace, event), namespace=namespace)

@@ -246,7 +246,8 @@ def test_an_invalid_packet_closes_a_polling_session(socketio: Endpoint, packet: 
     assert error(session.poll()) == 1
 
 
-def test_an_invalid_packet_between_two_polls_is_answered_with_an_error(socketio: Endpoint) -> None:
+def test_an_invalid_packet_between_two_polls_ends_the_next_one(socketio: Endpoint) -> None:
     session = socketio.open_polling()
     assert error(session.post("4abc")) == 3
+    assert session.receive() == "1"
     assert error(session.poll()) == 1
