@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import gevent
+import gevent.event
 import pytest
 
 from geventsio.engine import Session
@@ -124,6 +125,15 @@ def test_a_pong_that_nobody_asked_for_answers_no_later_ping(serve: Serve) -> Non
     assert site.ending() is DisconnectReason.PING_TIMEOUT
 
 
+def test_pongs_that_nobody_asked_for_put_no_ping_off(serve: Serve) -> None:
+    peer = serve(ping_interval=0.1).websocket()
+    pinged = gevent.spawn(receive_ping, peer)
+    while not pinged.ready():
+        send_pong(peer)
+        gevent.sleep(0.005)
+    pinged.get()
+
+
 def test_a_second_pong_answers_nothing(serve: Serve) -> None:
     site = serve(ping_interval=0.05, ping_timeout=0.1)
     peer = site.websocket()
@@ -165,10 +175,15 @@ def test_a_callback_that_blocks_its_greenlet_stops_no_heartbeat(serve: Serve) ->
 
 class TestUpgrade:
     def test_no_ping_during_a_probe(self, serve: Serve) -> None:
-        site = serve(**QUICK)
+        """Whoever is pinged and says nothing is given up; who is upgrading has nothing to say."""
+        site = serve(ping_interval=0.03, ping_timeout=0.4)
         peer = site.polling()
+        session = site.session()
         websocket = peer.probe()
-        pass_time(site, 5)
+        site.websocket()
+        until(lambda: site.endings)
+        assert [ended for ended, _ in site.endings] != [session]
+        assert session.is_open
         assert peer.poll() == ["6"]
         websocket.send("5")
         receive_ping(websocket)

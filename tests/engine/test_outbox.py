@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 
 import gevent
+import gevent.socket
 import pytest
 
 from geventsio.engine.outbox import Bounds, PollingOutbox, WebSocketOutbox

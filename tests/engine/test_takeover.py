@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.socket
 import pytest
 
 from geventsio.engine.takeover import find_socket, no_delay

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import gevent
+import gevent.event
 import pytest
 
 from geventsio.engine import Session
@@ -240,6 +241,17 @@ class TestFailures:
         websocket = peer.upgrade()
         hear_all(websocket, range(5))
         websocket.close()
+
+    def test_an_upgrade_in_time_stops_the_timeout(self, serve: Serve) -> None:
+        site = serve(upgrade_timeout=0.3)
+        peer, late = site.polling(), site.polling()
+        websocket = peer.upgrade()
+        other = late.probe()
+        assert other.receive_all() == ([], 1000)
+        websocket.say("hello")
+        assert websocket.hear() == "hello"
+        websocket.close()
+        other.close()
 
     def test_a_late_upgrade_is_closed_by_a_close_frame(self, serve: Serve) -> None:
         site = serve(upgrade_timeout=0.3)
