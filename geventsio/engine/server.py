@@ -89,7 +89,7 @@ class EngineServer:
         self._origins = OriginPolicy(self.options.cors_allowed_origins, self.options.cors_credentials)
         cookie_headers(self.options.cookie, "", {})  # raises now what it would raise in a request
         self._proxies = ProxyPolicy(self.options.trusted_proxies)
-        self.describe_job: DescribeJob = self._describe_job
+        self.describe_job: DescribeJob = _describe_job
         self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
@@ -374,14 +374,17 @@ class EngineServer:
     def _submit_message(self, session: Session, data: str | bytes) -> None:
         session.jobs.submit(self._on_message, session, data)
 
-    def _describe_job(self, job: Callable[..., object], args: tuple[Any, ...]) -> str:
-        return describe(self._on_close if job == self._run_on_close else job, args)
-
     def _run_on_close(self, session: Session, reason: DisconnectReason) -> None:
         try:
             self._on_close(session, reason)
         finally:
             self.callbacks.done()
+
+
+def _describe_job(job: Any, args: tuple[Any, ...]) -> str:
+    # No method: the greenlets of the pool, which are never collected, would keep the server.
+    server = getattr(job, "__self__", None)
+    return describe(server._on_close if isinstance(server, EngineServer) else job, args)
 
 
 def _new_sid() -> str:

@@ -68,6 +68,7 @@ class Watchdog:
             self._timer.stop()
             self._timer.close()
             self._timer = None
+            self._clients = ()  # for whoever keeps us: see `_describe_job` in the server
             return
         now = monotonic()
         late = now - self._looked - self.threshold

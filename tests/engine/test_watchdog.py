@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import time
+import weakref
 from collections.abc import Callable
 
 import gevent
 import pytest
 
-from geventsio.engine import Session
+from geventsio.engine import EngineServer, Session
 from geventsio.engine.watchdog import MAX_NAMES, Watchdog
 from tests.engine.conftest import Serve
-from tests.engine.harness import until
+from tests.engine.harness import Site, until
 
 
 @pytest.fixture
@@ -99,3 +102,15 @@ class TestWarnings:
         for number in range(3 * MAX_NAMES):
             watchdog.blocked(block, (number,), 1.0)
         assert len(warnings()) == 3 * MAX_NAMES
+
+
+def test_a_server_that_is_gone_is_not_kept(hub_errors: io.StringIO) -> None:
+    def live() -> weakref.ref[EngineServer]:
+        site = Site(hub_errors, blocked_threshold=0.05)
+        site.websocket().close()
+        until(lambda: site.endings)
+        site.close()
+        return weakref.ref(site.engine)
+
+    server = live()
+    until(lambda: gc.collect() >= 0 and server() is None)
