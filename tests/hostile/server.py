@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tests.conformance.servers import SERVERS, serve
+from tests.conformance.servers import SERVERS, Binding, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--server", choices=SERVERS, default="pywsgi")
     parser.add_argument("--port", type=int, default=0)
     arguments = parser.parse_args()
-    serve(load, "127.0.0.1", arguments.port, arguments.server)
+    serve(load, arguments.server, Binding(port=arguments.port))
 
 
 if __name__ == "__main__":
