@@ -94,8 +94,13 @@ def test_official_clients(kind: str, mode: str, start: Start) -> None:
     _check_clients(start(kind, *_FOR_CLIENTS), "socket.io-client", mode)
 
 
-@pytest.mark.parametrize("mode", ["polling", "websocket", "upgrade"])
-@pytest.mark.parametrize("kind", ALL_SERVERS)
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *((kind, "upgrade") for kind in ALL_SERVERS),
+        *((kind, "websocket") for kind in ("pywsgi", "gunicorn", "werkzeug")),
+    ],
+)
 def test_official_clients_over_tls(kind: str, mode: str, certificate: tuple[str, str], start: Start) -> None:
     server = start(kind, "--certificate", *certificate, *_FOR_CLIENTS)
     assert server.scheme == "https"
