@@ -15,7 +15,6 @@ from geventsio.engine.workers import JobQueue
 from geventsio.errors import BufferFullError, ProtocolError, SocketClosedError
 from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet
 from geventsio.protocol.packet_group import PacketGroup
-from geventsio.protocol.websocket import CloseCode
 from geventsio.types import DisconnectReason, TransportType
 
 if TYPE_CHECKING:
@@ -353,7 +352,11 @@ class Session:
         client_left = reason is DisconnectReason.TRANSPORT_CLOSE
         polling = self._polling
         if self._connection is not None:
+<<<<<<< HEAD
             self._connection.close(_CLOSE_CODES.get(reason, CloseCode.NORMAL))
+=======
+            self._connection.close()
+>>>>>>> limits
         elif polling is not None:
             polling.finish(client_left)
         if polling is None or client_left or (drop and not polling.is_polled):

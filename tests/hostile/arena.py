@@ -73,9 +73,11 @@ class RawConnection:
             while field := stream.readline().decode("latin-1").strip():
                 name, _, value = field.partition(":")
                 headers[name.lower()] = value.strip()
+            status = int(line.split()[1])
             length = headers.get("content-length")
-            body = b"" if is_head else stream.read() if length is None else stream.read(int(length))
-            return Answer(int(line.split()[1]), headers, body)
+            has_body = not is_head and status != 101
+            body = b"" if not has_body else stream.read() if length is None else stream.read(int(length))
+            return Answer(status, headers, body)
 
     def read_rest(self) -> bytes:
         """Read until the server closes."""

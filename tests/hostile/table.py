@@ -221,7 +221,7 @@ PAYLOADS = {
     "good and bad": b'42["message"]\x1ex',
 }
 
-#: Messages of Engine.IO on a websocket: each closes it with 1002.
+#: Messages of Engine.IO on a websocket: each ends the session with a CLOSE packet.
 ENGINE_PACKETS = {
     "empty packet": "",
     "open packet": "0{}",

@@ -17,7 +17,7 @@ from tests.hostile.table import ENGINE_PACKETS, FRAMES, HANDSHAKES, PAYLOADS, PR
 from tests.live.http_client import request
 from tests.live.ws_client import Refused, WebSocket, frame
 
-#: Examples on each server; `-m soak` takes as many as fit into an hour of the three servers.
+#: Examples on each server; `-m soak` takes this many, which is about an hour of the three servers.
 EXAMPLES = 100
 SOAK_EXAMPLES = int(os.environ.get("GEVENTSIO_SOAK_EXAMPLES", "20000"))
 

@@ -65,7 +65,7 @@ def test_a_payload(arena: Arena, body: bytes) -> None:
 def test_an_engine_packet(arena: Arena, packet: str) -> None:
     with arena.open_websocket() as websocket:
         websocket.send(packet)
-        assert websocket.closing() == Closing(1002, messages=CLOSED)
+        assert websocket.closing() == Closing(1000, messages=CLOSED)
 
 
 @pytest.mark.parametrize("messages", rows(SOCKET_PACKETS))
@@ -74,7 +74,7 @@ def test_a_socket_packet_on_a_websocket(arena: Arena, messages: tuple[str | byte
         for message in messages:
             websocket.send(message)
         ending = websocket.closing()
-    assert (ending.code, ending.messages[-1:]) == (1002, CLOSED)
+    assert (ending.code, ending.messages[-1:]) == (1000, CLOSED)
 
 
 @pytest.mark.parametrize("messages", rows(SOCKET_PACKETS))
