@@ -27,12 +27,6 @@ logger = logging.getLogger("geventsio.engine")
 _PING = PacketGroup(PING)
 _CLOSE = PacketGroup(CLOSE)
 
-#: What a websocket's close frame says about the end of its session; else it is a normal one.
-_CLOSE_CODES = {
-    DisconnectReason.PARSE_ERROR: CloseCode.PROTOCOL_ERROR,
-    DisconnectReason.SERVER_SHUTTING_DOWN: CloseCode.GOING_AWAY,
-}
-
 
 class SessionState(Enum):
     """The life of a session."""
@@ -352,11 +346,8 @@ class Session:
         client_left = reason is DisconnectReason.TRANSPORT_CLOSE
         polling = self._polling
         if self._connection is not None:
-<<<<<<< HEAD
-            self._connection.close(_CLOSE_CODES.get(reason, CloseCode.NORMAL))
-=======
-            self._connection.close()
->>>>>>> limits
+            is_going = reason is DisconnectReason.SERVER_SHUTTING_DOWN
+            self._connection.close(CloseCode.GOING_AWAY if is_going else CloseCode.NORMAL)
         elif polling is not None:
             polling.finish(client_left)
         if polling is None or client_left or (drop and not polling.is_polled):
