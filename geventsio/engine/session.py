@@ -15,6 +15,7 @@ from geventsio.engine.workers import JobQueue
 from geventsio.errors import BufferFullError, ProtocolError, SocketClosedError
 from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet
 from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.websocket import CloseCode
 from geventsio.types import DisconnectReason, TransportType
 
 if TYPE_CHECKING:

@@ -76,4 +76,4 @@ def test_attachments_are_kept_for_no_stranger(serve: Serve) -> None:
     peer = serve(io).websocket()
     peer.send(HEADER)
     ended, _messages = peer.end()
-    assert ended.goodbye
+    assert ended.orderly
