@@ -70,11 +70,11 @@ class TestEndings:
     @pytest.mark.parametrize(
         ("sent", "code", "reason"),
         [
-            (frame(TEXT, b"x"), 1002, DisconnectReason.PARSE_ERROR),
-            (frame(TEXT, b""), 1002, DisconnectReason.PARSE_ERROR),
-            (frame(TEXT, b"bAAAA"), 1002, DisconnectReason.PARSE_ERROR),
-            (frame(TEXT, b"5"), 1002, DisconnectReason.PARSE_ERROR),
-            (frame(TEXT, b"0{}"), 1002, DisconnectReason.PARSE_ERROR),
+            (frame(TEXT, b"x"), 1000, DisconnectReason.PARSE_ERROR),
+            (frame(TEXT, b""), 1000, DisconnectReason.PARSE_ERROR),
+            (frame(TEXT, b"bAAAA"), 1000, DisconnectReason.PARSE_ERROR),
+            (frame(TEXT, b"5"), 1000, DisconnectReason.PARSE_ERROR),
+            (frame(TEXT, b"0{}"), 1000, DisconnectReason.PARSE_ERROR),
             (frame(TEXT, b"4\xff"), 1007, DisconnectReason.TRANSPORT_ERROR),
             (frame(3, b"x"), 1002, DisconnectReason.TRANSPORT_ERROR),
             (frame(0, b"x"), 1002, DisconnectReason.TRANSPORT_ERROR),
