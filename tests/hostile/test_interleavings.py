@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 #: Examples on each server; `-m soak` takes this many, which is about an hour of the three servers.
 EXAMPLES = 100
-SOAK_EXAMPLES = int(os.environ.get("GEVENTSIO_SOAK_EXAMPLES", "20000"))
+SOAK_EXAMPLES = int(os.environ.get("GEVENTSIO_SOAK_EXAMPLES", "50000"))
 
 #: A failing example may take half a minute to fail, so it is not made smaller.
 PHASES = (Phase.explicit, Phase.generate)
