@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from hypothesis import settings
+
 from tests import tools
 
 LIBRARIES = ("gevent", "gunicorn", "websockets", "werkzeug")
 PROGRAMS = ("node", "npm", "chromium")
+
+# Where a run decides on landing, it tries the same examples each time; elsewhere new ones are looked for.
+settings.register_profile("the same examples", derandomize=True)
+if tools.all_required():
+    settings.load_profile("the same examples")
 
 
 def pytest_report_header() -> list[str]:
