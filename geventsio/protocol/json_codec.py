@@ -187,6 +187,8 @@ def check_depth(value: object) -> None:
     for _ in range(MAX_DEPTH):
         inner: list[object] = []
         for container in level:
+            if not container:
+                continue
             if type(container) is dict:
                 inner += [item for item in container.values() if type(item) in _CONTAINERS]
                 # In msgpack a list may be a key.
