@@ -122,7 +122,7 @@ class Client:
         if self._is_assembling:
             return
         path = self._decoder.pending_namespace
-        if path not in self.sockets and (self._left is None or path not in self._left):
+        if path is not None and path not in self.sockets and (self._left is None or path not in self._left):
             raise ProtocolError("packet for a namespace that the client is not in")
         self._is_assembling = True
         self._assembling.start(self)

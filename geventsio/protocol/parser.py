@@ -78,7 +78,7 @@ class PacketDecoder(Protocol):
 
     @property
     def pending_namespace(self) -> str | None:
-        """The namespace of a packet that is incomplete; None if there is none.
+        """The namespace of an EVENT or ACK that is incomplete; None if there is none.
 
         The connection is closed if the client is not in it.
         """

@@ -38,7 +38,7 @@ from tests.protocol.test_json_codec import (
 
 CI = settings(deadline=None, max_examples=70)
 
-ANYTHING = make_decoder(Any)  # type: ignore[type-var]
+ANYTHING = make_decoder(Any)
 UTC = timezone.utc
 
 
