@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from geventsio.ack import AckStream
 from geventsio.adapters.base import Adapter
@@ -14,7 +14,7 @@ from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator, room_names
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
-from geventsio.registry import EventHandlers, check_event_name
+from geventsio.registry import EventHandlers, Registrar, check_event_name
 
 if TYPE_CHECKING:
     from geventsio.server import SocketIO
@@ -39,7 +39,7 @@ def normal_path(path: str) -> str:
     return path if path.startswith("/") else "/" + path
 
 
-class Namespace:
+class Namespace(Registrar):
     """A namespace. As a decorator it takes the connect handler.
 
     `SocketIO.ns` makes it. What it sends goes to all its sockets; `to`, `within`, `except_` and `local` choose.
@@ -89,27 +89,6 @@ class Namespace:
         """
         self.middlewares.append(Handler(middleware, self.io.kinds.middleware))
         return middleware
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event of all sockets; also as a decorator. Registering again replaces the handler.
-
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
-        """
-        return self._handlers.on(event, handler)
-
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        return self._handlers.on_fallback(handler)
-
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
-        return self._handlers.on_disconnect(handler)
 
     # Operators
 
@@ -216,3 +195,6 @@ class Namespace:
         self.adapter.leave_all(socket)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
+
+    def _event_handlers(self) -> EventHandlers:
+        return self._handlers

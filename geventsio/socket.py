@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from geventsio.ack import AckFuture, PendingAck, answer_value, closed_error
 from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event
@@ -15,7 +15,7 @@ from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator, SocketOperator, room_names
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet
-from geventsio.registry import EventHandlers
+from geventsio.registry import EventHandlers, Registrar
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from geventsio.server import SocketIO
 
 __all__ = ["Socket", "SocketRef"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: Bytes of randomness in a public socket id: 20 characters.
 ID_BYTES = 15
@@ -43,7 +41,7 @@ class State(Enum):
 _CONNECTED = State.CONNECTED
 
 
-class Socket:
+class Socket(Registrar):
     """One client's connection to one namespace.
 
     Attributes:
@@ -197,29 +195,6 @@ class Socket:
     def leave_all(self) -> None:
         """Leave all rooms."""
         self.io.call(self.namespace.adapter.leave_all, self)
-
-    # Handlers of this one socket
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event of this socket, before the namespace's handlers; also as a decorator.
-
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
-        """
-        return self._event_handlers().on(event, handler)
-
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        return self._event_handlers().on_fallback(handler)
-
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called when this socket is disconnected, instead of the namespace's; also as a decorator."""
-        return self._event_handlers().on_disconnect(handler)
 
     def disconnect(self, close: bool = False) -> None:
         """Disconnect from the namespace, or with `close` end the client's whole connection.
