@@ -14,7 +14,8 @@ from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator, room_names
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
-from geventsio.registry import EventHandlers, Registrar, check_event_name
+from geventsio.registrar import Registrar
+from geventsio.registry import EventHandlers, check_event_name
 
 if TYPE_CHECKING:
     from geventsio.server import SocketIO
@@ -59,7 +60,7 @@ class Namespace(Registrar):
         self.middlewares: list[Handler] = []
         self.adapter: Adapter = adapter(path, self.sockets)
         self._connect_handler: Handler | None = None
-        self._handlers = EventHandlers(io.kinds)
+        self.handlers = EventHandlers(io.kinds)
         self._last_ack_id = 0
 
     def __repr__(self) -> str:
@@ -167,17 +168,6 @@ class Namespace(Registrar):
             if room in self.sockets and room != own_id:
                 raise ValueError("a room can't have the name of another socket's id")
 
-    def find_handler(self, own: EventHandlers | None, event: str) -> Handler | None:
-        """The socket's own handler of an event, or the namespace's, or one of their fallbacks."""
-        shared = self._handlers
-        if own is None:
-            return shared.events.get(event) or shared.fallback
-        return own.events.get(event) or shared.events.get(event) or own.fallback or shared.fallback
-
-    def find_disconnect_handler(self, own: EventHandlers | None) -> Handler | None:
-        """The socket's own disconnect handler, or the namespace's."""
-        return (own and own.disconnect) or self._handlers.disconnect
-
     def prepare_connect(self, call: Call) -> Callable[[], object] | None:
         """Take the connect handler's parameters and return what runs it; None if there is none.
 
@@ -197,4 +187,4 @@ class Namespace(Registrar):
             del self.sockets[socket.id]
 
     def _event_handlers(self) -> EventHandlers:
-        return self._handlers
+        return self.handlers
