@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from geventsio.ack import AckFuture
 from geventsio.adapters.base import BroadcastOptions
