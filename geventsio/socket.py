@@ -8,10 +8,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from geventsio.ack import AckFuture, PendingAck, answer_value, closed_error
+from geventsio.choosing import Chooser, room_names
 from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import SocketClosedError
-from geventsio.operators import BroadcastOperator, SocketOperator, room_names
+from geventsio.operators import BroadcastOperator, SocketOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet
 from geventsio.registrar import Registrar
@@ -41,7 +42,7 @@ class State(Enum):
 _CONNECTED = State.CONNECTED
 
 
-class Socket(Registrar):
+class Socket(Chooser[SocketOperator], Registrar):
     """One client's connection to one namespace.
 
     Attributes:
@@ -152,30 +153,6 @@ class Socket(Registrar):
             deadlines.cancel(future)
             self.client.session.raise_unsent()
         return future
-
-    def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the other members of these rooms."""
-        return BroadcastOperator(self.namespace, self.id, room_names(rooms), excludes_sender=True)
-
-    def within(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms, this socket among them if it is one."""
-        return BroadcastOperator(self.namespace, self.id, room_names(rooms))
-
-    def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose all others but for the members of these rooms."""
-        return BroadcastOperator(self.namespace, self.id, except_=room_names(rooms))
-
-    def local(self) -> BroadcastOperator:
-        """Choose all others on this server."""
-        return BroadcastOperator(self.namespace, self.id, local=True)
-
-    def broadcast(self) -> BroadcastOperator:
-        """Choose all others."""
-        return BroadcastOperator(self.namespace, self.id, excludes_sender=True)
-
-    def timeout(self, seconds: float) -> SocketOperator:
-        """Wait this many seconds for the acknowledgements of what is emitted next."""
-        return SocketOperator(self, None).timeout(seconds)
 
     # Rooms
 
@@ -310,6 +287,12 @@ class Socket(Registrar):
             self.client.session.server.callbacks.add()
             self._jobs.submit(run_disconnect, self, reason)
             self._jobs.lift()  # handlers may go on until the disconnect handler ends them
+
+    def _choose(self, *step: Any) -> BroadcastOperator:
+        return BroadcastOperator(self.namespace, self.id, *step)
+
+    def _set(self, timeout: float | None = None) -> SocketOperator:
+        return SocketOperator(self, timeout)
 
     def _join(self, names: tuple[str, ...]) -> None:
         if self._state is State.CONNECTING or self._state is _CONNECTED:

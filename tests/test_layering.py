@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack background client context dispatch extensions extract globals handlers middleware namespace".split()
-            + "operators registrar registry scope server socket static wsgi".split()
+            "ack background broadcasting choosing class_namespace client context dispatch extensions extract".split()
+            + "globals handlers middleware namespace operators registrar registry scope server socket static wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
