@@ -28,7 +28,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         "Socket.IO API",
         frozenset(
             "ack background broadcasting choosing class_namespace client context dispatch extensions extract".split()
-            + "globals handlers middleware namespace operators registrar registry scope server socket static wsgi".split()
+            + "globals handlers middleware namespace operators registrar registry scope server socket".split()
+            + "static wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

@@ -11,7 +11,6 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -141,6 +140,9 @@ class Worker(greenlet):
         attributes = self.__dict__
         if attributes:
             attributes.clear()
+        # The next job makes a context of its own when it sets a variable. Done here and not there, for an idle worker
+        # would keep what the variables hold: a socket, long closed.
+        self.gr_context = None
 
 
 def _count_references(worker: Worker) -> int:
@@ -172,7 +174,6 @@ class WorkerPool:
         worker._queue = queue
         worker._args = args
         worker._job = job
-        worker.gr_context = Context()
         self.busy += 1
         if getcurrent() is self.hub:
             begin = monotonic()
