@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from geventsio.ack import AckFuture, AckSender, AckStream
+from geventsio.class_namespace import ClassNamespace, event
+from geventsio.context import copy_current_context
 from geventsio.errors import (
     AckClosedError,
     AckDecodeError,
@@ -21,6 +23,7 @@ from geventsio.errors import (
     SocketClosedError,
 )
 from geventsio.extract import Data
+from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
 from geventsio.operators import BroadcastOperator
 from geventsio.server import SocketIO
@@ -38,14 +41,17 @@ __all__ = [
     "AdapterError",
     "BroadcastOperator",
     "BufferFullError",
+    "ClassNamespace",
     "ConnectRefused",
     "Data",
     "DisconnectReason",
+    "EventCall",
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
     "Namespace",
     "NamespaceError",
+    "Next",
     "ProtocolError",
     "ProtocolVersion",
     "SendError",
@@ -55,4 +61,6 @@ __all__ = [
     "SocketIO",
     "SocketRef",
     "TransportType",
+    "copy_current_context",
+    "event",
 ]

@@ -19,6 +19,7 @@ from geventsio.registrar import Registrar
 from geventsio.registry import EventHandlers, check_event_name
 
 if TYPE_CHECKING:
+    from geventsio.class_namespace import ClassNamespace
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
 
@@ -51,6 +52,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         path: with its leading slash.
         sockets: the sockets connected to this server, by id; do not change it.
         adapter: keeps the rooms.
+        owner: the object whose methods are its handlers, if it is class-based.
     """
 
     def __init__(self, io: SocketIO, path: str, adapter: Callable[..., Adapter]) -> None:
@@ -62,6 +64,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         self.adapter: Adapter = adapter(path, self.sockets)
         self._connect_handler: Handler | None = None
         self.handlers = EventHandlers(io.kinds)
+        self.owner: ClassNamespace | None = None
         self._last_ack_id = 0
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from geventsio.adapters.local import LocalAdapter
 from geventsio.background import spawn
 from geventsio.broadcasting import Broadcaster, Target
 from geventsio.choosing import Chooser
+from geventsio.class_namespace import ClassNamespace
 from geventsio.client import Client
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
@@ -93,6 +94,14 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             namespace.adapter.init()
             self._namespaces[path] = namespace
         return namespace if handler is None else namespace(handler)
+
+    def register(self, handlers: ClassNamespace) -> Namespace:
+        """Register the methods of an object as the handlers of its namespace, and return that.
+
+        Raises:
+            HandlerSignatureError, NamespaceError, ValueError: see `ClassNamespace.attach`.
+        """
+        return handlers.attach(self.ns(handlers.path))
 
     def of(self, path: str) -> Namespace:
         """The namespace of this path.
