@@ -20,7 +20,18 @@ from geventsio.errors import (
     SerializeError,
     SocketClosedError,
 )
-from geventsio.extract import Data
+from geventsio.extensions import Extensions, http_extensions
+from geventsio.extract import (
+    Data,
+    Event,
+    Extension,
+    Extract,
+    HttpExtension,
+    MaybeExtension,
+    MaybeHttpExtension,
+    State,
+    TryData,
+)
 from geventsio.namespace import Namespace
 from geventsio.operators import BroadcastOperator
 from geventsio.server import SocketIO
@@ -41,9 +52,16 @@ __all__ = [
     "ConnectRefused",
     "Data",
     "DisconnectReason",
+    "Event",
+    "Extension",
+    "Extensions",
+    "Extract",
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
+    "HttpExtension",
+    "MaybeExtension",
+    "MaybeHttpExtension",
     "Namespace",
     "NamespaceError",
     "ProtocolError",
@@ -54,5 +72,8 @@ __all__ = [
     "SocketClosedError",
     "SocketIO",
     "SocketRef",
+    "State",
     "TransportType",
+    "TryData",
+    "http_extensions",
 ]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from geventsio.ack import AckSender
+from geventsio.call import Call
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
-from geventsio.extract import Call
 from geventsio.protocol.sio_packet import Packet
 from geventsio.types import DisconnectReason
 
@@ -70,6 +70,7 @@ def run_event(socket: Socket, packet: Packet) -> None:
             _answer(call.ack, result)
     except ExtractError as error:
         logger.warning("skipped the event %r in %s: %s", event, socket.ns, error, extra=_fields(socket, event))
+        call.answer_error(error)
     except BaseException as error:
         _report(socket, event, error)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from geventsio.ack import AckStream
 from geventsio.adapters.base import Adapter
+from geventsio.call import Call
 from geventsio.errors import NamespaceError
-from geventsio.extract import Call
 from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator, room_names
 from geventsio.protocol.packet_group import PacketGroup
@@ -49,6 +49,7 @@ class Namespace:
         path: with its leading slash.
         sockets: the sockets connected to this server, by id; do not change it.
         adapter: keeps the rooms.
+        answers_errors: whether clients are told why their events were skipped; see `answer_errors`.
     """
 
     def __init__(self, io: SocketIO, path: str, adapter: Callable[..., Adapter]) -> None:
@@ -61,6 +62,7 @@ class Namespace:
         self._connect_handler: Handler | None = None
         self._handlers = EventHandlers(io.kinds)
         self._last_ack_id = 0
+        self.answers_errors = False
 
     def __repr__(self) -> str:
         return f"<Namespace {self.path} with {len(self.sockets)} sockets>"
@@ -110,6 +112,19 @@ class Namespace:
     def on_disconnect(self, handler: F) -> F:
         """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
         return self._handlers.on_disconnect(handler)
+
+    def answer_errors(self, answer: bool = True) -> Namespace:
+        """Tell clients why an event of theirs was skipped, if they wait for its acknowledgement.
+
+        Without it, they wait in vain when a handler's parameters can't be taken from what they sent. The answer is one
+        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null for what is not
+        about data. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
+
+        Returns:
+            This namespace.
+        """
+        self.answers_errors = answer
+        return self
 
     # Operators
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from geventsio.ack import AckSender
@@ -44,6 +44,12 @@ class HandlerKinds:
         self.disconnect = HandlerKind(
             "disconnect handler", ("the reason",), {**injectable, DisconnectReason: "reason"}, no_ack, has_data=False
         )
+
+    def provide(self, state: Iterable[object]) -> None:
+        """Let handlers of all kinds take these values as `State[T]`; before any is registered."""
+        by_type = {type(value): value for value in state}
+        for kind in vars(self).values():
+            kind.state = by_type
 
 
 class EventHandlers:

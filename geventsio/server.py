@@ -55,6 +55,7 @@ class SocketIO:
                 TransportType: "socket.transport",
             }
         )
+        self.kinds.provide(self.options.state)
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
         self._adapter = adapter

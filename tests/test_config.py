@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "body_timeout": 20,
     "serve_client": True,
     "client_dir": None,
+    "state": (),
 }
 
 DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout"]

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         "Socket.IO API",
         frozenset(
             "ack call client compound context convert dispatch extensions extract globals handlers namespace".split()
-            + "operators pydantic_types registry scope server socket static wsgi".split()
+            + "operators plan pydantic_types registry scope server socket static take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
