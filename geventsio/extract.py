@@ -38,8 +38,9 @@ or, where the class is not yours, as an object in `Annotated`, such as an `Extra
 
     CurrentUser = Annotated[User, Extract(load_user)]
 
-They are allowed where their parameters are, or only in the kinds of handlers that their attribute `allowed_in` names.
-They raise `ExtractError`, or `ConnectRefused` in a middleware or a connect handler, to say that there is no value.
+Their plain parameters begin with the event's first argument again, and leave all arguments to the handler. They are
+allowed where their parameters are, or only in the kinds of handlers that their attribute `allowed_in` names. They raise
+`ExtractError`, or `ConnectRefused` in a middleware or a connect handler, to say that there is no value.
 """
 
 from __future__ import annotations
@@ -169,7 +170,6 @@ class ExtensionMarker(Marker):
     """Marks `Extension[T]` and, where it may be missing, `MaybeExtension[T]`."""
 
     label = "Extension"
-    hint = "insert it in a middleware: socket.extensions.insert(...)"
 
     def __init__(self, may_be_missing: bool) -> None:
         self._may_be_missing = may_be_missing
@@ -181,7 +181,7 @@ class ExtensionMarker(Marker):
             cls = _class_of(_without(wanted, NoneType), f"Maybe{self.label}")
             return lambda call: find(call, cls)
         cls = _class_of(wanted, self.label)
-        reason = f"{self.label}[{cls.__name__}] is missing; {self.hint}"
+        reason = f"{self.label}[{cls.__name__}] is missing"
 
         def take(call: Call) -> Any:
             value = find(call, cls)
@@ -201,7 +201,6 @@ class HttpExtensionMarker(ExtensionMarker):
     """Marks `HttpExtension[T]` and, where it may be missing, `MaybeHttpExtension[T]`."""
 
     label = "HttpExtension"
-    hint = "insert it in a WSGI middleware: http_extensions(environ).insert(...)"
 
     @staticmethod
     def find(call: Call, cls: type) -> Any:

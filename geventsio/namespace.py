@@ -117,7 +117,7 @@ class Namespace:
         """Tell clients why an event of theirs was skipped, if they wait for its acknowledgement.
 
         Without it, they wait in vain when a handler's parameters can't be taken from what they sent. The answer is one
-        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null for what is not
+        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null if it is not
         about data. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
 
         Returns:
