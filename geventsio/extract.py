@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from geventsio.plan import Site
 
 __all__ = [
+    "Call",
     "Data",
     "Event",
     "Extension",

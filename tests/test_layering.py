@@ -27,8 +27,9 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack call client compound context convert dispatch extensions extract globals handlers namespace".split()
-            + "operators plan pydantic_types registry scope server socket static take wsgi".split()
+            "ack broadcasting call choosing client compound context convert dispatch extensions extract".split()
+            + "globals handlers namespace operators plan pydantic_types registry scope server".split()
+            + "socket static take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
