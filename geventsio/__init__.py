@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from geventsio.ack import AckFuture, AckSender, AckStream
+from geventsio.ack import AckFuture, AckSender
+from geventsio.ack_stream import AckStream
 from geventsio.errors import (
     AckClosedError,
     AckDecodeError,
@@ -23,6 +24,7 @@ from geventsio.errors import (
 from geventsio.extract import Data
 from geventsio.namespace import Namespace
 from geventsio.operators import BroadcastOperator
+from geventsio.remote import RemoteSocket
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
@@ -48,6 +50,7 @@ __all__ = [
     "NamespaceError",
     "ProtocolError",
     "ProtocolVersion",
+    "RemoteSocket",
     "SendError",
     "SerializeError",
     "Socket",

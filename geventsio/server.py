@@ -80,12 +80,13 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         Raises:
             HandlerSignatureError: the handler's parameters can't be resolved.
             NamespaceError: the namespace has a connect handler already.
+            AdapterError: its adapter can't be prepared.
         """
         path = normal_path(path)
         namespace = self._namespaces.get(path)
         if namespace is None:
             namespace = Namespace(self, path, self._adapter)
-            namespace.adapter.init()
+            namespace.open_adapter()
             self._namespaces[path] = namespace
         return namespace if handler is None else namespace(handler)
 
@@ -107,10 +108,6 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     def sockets(self) -> list[Socket]:
         """The sockets of `/` on this server."""
         return self.of("/").broadcast().sockets()
-
-    def get_socket(self, socket_id: str) -> Socket | None:
-        """The socket of `/` with this id, if it is connected to this server."""
-        return self.of("/").get_socket(socket_id)
 
     # WSGI
 
@@ -183,15 +180,15 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.engine.call(function, *args)
 
     def check_thread(self) -> None:
-        """Refuse to wait for acknowledgements in a thread that has no part in serving.
+        """Refuse to wait for clients or other servers in a thread that has no part in serving.
 
         Raises:
             RuntimeError: called in an OS thread other than the one that serves the clients.
         """
         if self.engine.has_started and self.engine.runtime.is_foreign_thread():
             raise RuntimeError(
-                "acknowledgements can only be awaited in the thread that serves the clients: use emit here, "
-                "or run this in a greenlet"
+                "acknowledgements and other servers can only be awaited in the thread that serves the clients: "
+                "use emit here, or run this in a greenlet"
             )
 
     def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
@@ -215,12 +212,12 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     def _choose(self, *step: Any) -> BroadcastOperator:
         return self.of("/")._choose(*step)
 
-    def _set(self, timeout: float | None = None) -> BroadcastOperator:
-        return self.of("/")._set(timeout)
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> BroadcastOperator:
+        return self.of("/")._set(volatile, timeout)
 
     def _close_adapters(self, done: bool) -> bool:
         for namespace in self._namespaces.values():
-            namespace.adapter.close()
+            namespace.close_adapter()
         return done
 
     def _connected(self, session: Session) -> None:

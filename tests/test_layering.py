@@ -27,9 +27,9 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack ack_stream asking broadcasting call choosing client compound context convert dispatch extensions".split()
-            + "extract globals handlers handshake namespace operators pydantic_types registry remote scope".split()
-            + "server socket static wsgi".split()
+            "ack ack_stream adapter_calls asking broadcasting call choosing client compound context convert".split()
+            + "dispatch extensions extract globals handlers handshake namespace operators pydantic_types".split()
+            + "registry remote scope server socket static wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
