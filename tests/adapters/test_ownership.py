@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from gevent import get_hub
+from gevent.event import Event
 
 from geventsio import AdapterError, GeventsioError, NamespaceError, SocketIO
-from geventsio.adapters import Adapter, BroadcastOptions, LocalAdapter, LocalSocket
+from geventsio.adapters import Adapter, BroadcastOptions, EventPacket, LocalAdapter, LocalSocket
 from tests.socketio.harness import Log, Serve, wait_until
 
 
@@ -197,32 +198,30 @@ def test_another_thread_can_not_ask_other_servers(serve: Serve) -> None:
     io = SocketIO()
     io.ns("/")
     serve(io).connect()
-    for ask in (io.fetch_sockets, io.rooms, lambda: io.emit_with_ack("event")):
-        with pytest.raises(RuntimeError, match="in the thread that serves the clients"):
-            get_hub().threadpool.apply(ask)
+
+    def ask_all() -> None:
+        for ask in (io.fetch_sockets, io.rooms, lambda: io.emit_with_ack("event")):
+            with pytest.raises(RuntimeError, match="in the thread that serves the clients"):
+                ask()
+
+    get_hub().threadpool.apply(ask_all)
 
 
 class Patient(LocalAdapter):
     """Waits, in the greenlet of who asks, until it is told to go on."""
 
-    def broadcast(self, packet: Any, options: BroadcastOptions) -> None:
-        self.gate.wait()
+    def __init__(self, gate: Event, namespace: str, sockets: Mapping[str, LocalSocket]) -> None:
+        super().__init__(namespace, sockets)
+        self._gate = gate
+
+    def broadcast(self, packet: EventPacket, options: BroadcastOptions) -> None:
+        self._gate.wait()
         super().broadcast(packet, options)
-
-    @property
-    def gate(self) -> Any:
-        """What it waits for."""
-        return GATES[-1]
-
-
-GATES: list[Any] = []
 
 
 def test_an_adapter_may_wait(serve: Serve) -> None:
-    from gevent.event import Event
-
-    GATES.append(Event())
-    io = SocketIO(adapter=Patient)
+    gate = Event()
+    io = SocketIO(adapter=partial(Patient, gate))
 
     @io.ns("/").on("tell")
     def tell() -> str:
@@ -235,5 +234,5 @@ def test_an_adapter_may_wait(serve: Serve) -> None:
     peer.send('25["tell"]')
     assert other.ask("echo", 1) == [1]
     get_hub().threadpool.apply(io.emit, ("from afar",))
-    GATES[-1].set()
+    gate.set()
     assert {str(other.event()[0]) for _ in range(2)} == {"event", "from afar"}
