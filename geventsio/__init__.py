@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from geventsio.ack import AckFuture, AckSender, AckStream
+from geventsio.ack import AckFuture, AckSender
+from geventsio.ack_stream import AckStream
 from geventsio.class_namespace import ClassNamespace, event
 from geventsio.context import copy_current_context
 from geventsio.errors import (
@@ -37,6 +38,7 @@ from geventsio.extract import (
 from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
 from geventsio.operators import BroadcastOperator
+from geventsio.remote import RemoteSocket
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
@@ -72,6 +74,7 @@ __all__ = [
     "Next",
     "ProtocolError",
     "ProtocolVersion",
+    "RemoteSocket",
     "SendError",
     "SerializeError",
     "Socket",

@@ -19,9 +19,10 @@ from geventsio.registry import find_handler
 from geventsio.types import DisconnectReason
 
 if TYPE_CHECKING:
+    from geventsio.namespace import Namespace
     from geventsio.socket import Socket
 
-__all__ = ["describe_job", "report", "run_callback", "run_connect", "run_disconnect", "run_event"]
+__all__ = ["describe_job", "report", "run_adapter", "run_callback", "run_connect", "run_disconnect", "run_event"]
 
 logger = logging.getLogger("geventsio")
 
@@ -112,10 +113,20 @@ def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[ob
         report(call, error)
 
 
+def run_adapter(namespace: Namespace, operation: Callable[..., object], args: tuple[object, ...]) -> None:
+    """Have the adapter carry out what another thread asked for."""
+    try:
+        operation(*args)
+    except Exception:
+        logger.exception("the adapter of %s failed", namespace.path)
+
+
 def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
     """Name a job for who reads in the log that it blocked everybody else."""
     if job is run_callback:
         return f"the acknowledgement's callback {_name(args[1])}"
+    if job is run_adapter:
+        return f"the adapter's {_name(args[1])} in {args[0].path}"
     socket: Socket = args[0]
     if job is run_event:
         event = args[1].data

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from geventsio.adapters.base import Adapter
+from msgspec.structs import replace
+
+from geventsio.ack_stream import AckRelay
+from geventsio.adapter_calls import ask_sockets, with_adapter_errors
+from geventsio.adapters.base import Adapter, Answer
+from geventsio.adapters.values import BroadcastOptions, EventPacket
 from geventsio.broadcasting import EVERYBODY, Broadcaster, Target
 from geventsio.call import Call
 from geventsio.choosing import Chooser
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
     from geventsio.socket import Socket
 
 __all__ = ["Namespace", "normal_path"]
+
+logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,6 +71,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         self.sockets: dict[str, Socket] = {}
         self.middlewares: list[Handler] = []
         self.adapter: Adapter = adapter(path, self.sockets)
+        self.adapter.host = self
         self._connect_handler: Handler | None = None
         self.handlers = EventHandlers(io.kinds)
         self.owner: ClassNamespace | None = None
@@ -110,10 +119,6 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         self.answers_errors = answer
         return self
 
-    def get_socket(self, socket_id: str) -> Socket | None:
-        """The socket of this id, if it is connected to this server."""
-        return self.sockets.get(socket_id)
-
     # What sockets and operators use
 
     def encode_event(self, event: str, args: Sequence[object], ack_id: int | None = None) -> PacketGroup:
@@ -136,6 +141,38 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         for room in rooms:
             if room in self.sockets and room != own_id:
                 raise ValueError("a room can't have the name of another socket's id")
+
+    def open_adapter(self) -> None:
+        """Have the adapter prepare itself, before the namespace is registered. May switch greenlets.
+
+        Raises:
+            AdapterError: it can't.
+        """
+        with_adapter_errors(self, self.adapter.init)
+
+    def close_adapter(self) -> None:
+        """Have the adapter release what it has taken; what goes wrong is logged. May switch greenlets."""
+        try:
+            self.adapter.close()
+        except Exception:
+            logger.exception("the adapter of %s could not be closed", self.path)
+
+    def make_packet(self, event: str, args: Sequence[object]) -> EventPacket:
+        """See `geventsio.adapters.Host`."""
+        return EventPacket(event, args, self.encode_event(event, args))
+
+    def relay_acks(
+        self,
+        event: str,
+        args: Sequence[object],
+        options: BroadcastOptions,
+        timeout: float,
+        answered: Callable[[str, Answer], object],
+    ) -> int:
+        """See `geventsio.adapters.Host`."""
+        relay = AckRelay(self.io, timeout, answered)
+        ask_sockets(self, event, args, replace(options, local=True), relay)
+        return relay.number
 
     def prepare_connect(self, call: Call) -> Callable[[], object] | None:
         """Take the connect handler's parameters and return what runs it; None if there is none.
@@ -164,5 +201,5 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
     def _choose(self, *step: Any) -> BroadcastOperator:
         return BroadcastOperator(self, None, *step)
 
-    def _set(self, timeout: float | None = None) -> BroadcastOperator:
-        return BroadcastOperator(self, timeout=timeout)
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> BroadcastOperator:
+        return BroadcastOperator(self, volatile=volatile, timeout=timeout)

@@ -87,12 +87,13 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         Raises:
             HandlerSignatureError: the handler's parameters can't be resolved.
             NamespaceError: the namespace has a connect handler already.
+            AdapterError: its adapter can't be prepared.
         """
         path = normal_path(path)
         namespace = self._namespaces.get(path)
         if namespace is None:
             namespace = Namespace(self, path, self._adapter)
-            namespace.adapter.init()
+            namespace.open_adapter()
             self._namespaces[path] = namespace
         return namespace if handler is None else namespace(handler)
 
@@ -122,10 +123,6 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     def sockets(self) -> list[Socket]:
         """The sockets of `/` on this server."""
         return self.of("/").broadcast().sockets()
-
-    def get_socket(self, socket_id: str) -> Socket | None:
-        """The socket of `/` with this id, if it is connected to this server."""
-        return self.of("/").get_socket(socket_id)
 
     # WSGI
 
@@ -217,7 +214,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
 
-    def check_thread(self, what: str = "acknowledgements can only be awaited") -> None:
+    def check_thread(self, what: str = "clients and other servers can only be waited for") -> None:
         """Refuse what a thread can't do that has no part in serving.
 
         Raises:
@@ -249,12 +246,12 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     def _choose(self, *step: Any) -> BroadcastOperator:
         return self.of("/")._choose(*step)
 
-    def _set(self, timeout: float | None = None) -> BroadcastOperator:
-        return self.of("/")._set(timeout)
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> BroadcastOperator:
+        return self.of("/")._set(volatile, timeout)
 
     def _close_adapters(self, done: bool) -> bool:
         for namespace in self._namespaces.values():
-            namespace.adapter.close()
+            namespace.close_adapter()
         return done
 
     def _connected(self, session: Session) -> None:
