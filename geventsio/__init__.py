@@ -27,6 +27,7 @@ from geventsio.errors import (
 )
 from geventsio.extract import Data
 from geventsio.namespace import Namespace
+from geventsio.namespaces import DynamicNamespace
 from geventsio.operators import BroadcastOperator
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
@@ -46,6 +47,7 @@ __all__ = [
     "ConnectRefused",
     "Data",
     "DisconnectReason",
+    "DynamicNamespace",
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",

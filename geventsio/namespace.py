@@ -12,15 +12,17 @@ from geventsio.errors import NamespaceError
 from geventsio.extract import Call
 from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator, room_names
+from geventsio.protocol.common_parser import MAX_NAMESPACE as MAX_PATH
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.registry import EventHandlers, check_event_name
 
 if TYPE_CHECKING:
+    from geventsio.namespaces import DynamicNamespace, Start
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
 
-__all__ = ["Namespace", "normal_path"]
+__all__ = ["MAX_PATH", "Namespace", "NamespaceHandlers", "normal_path"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,36 +38,22 @@ def normal_path(path: str) -> str:
         raise TypeError(f"a namespace's path is a str, not {path!r}")
     if "," in path or "?" in path:
         raise ValueError(f"a namespace's path can't have a comma or a question mark: {path!r}")
-    return path if path.startswith("/") else "/" + path
+    path = path if path.startswith("/") else "/" + path
+    if len(path.encode()) > MAX_PATH:
+        raise ValueError(f"a namespace's path can't be longer than {MAX_PATH} bytes: {path!r}")
+    return path
 
 
-class Namespace:
-    """A namespace. As a decorator it takes the connect handler.
+class NamespaceHandlers:
+    """What handlers are registered with: those of one namespace, or of all that match a pattern."""
 
-    `SocketIO.ns` makes it. What it sends goes to all its sockets; `to`, `within`, `except_` and `local` choose.
-
-    Attributes:
-        io: the server.
-        path: with its leading slash.
-        sockets: the sockets connected to this server, by id; do not change it.
-        adapter: keeps the rooms.
-    """
-
-    def __init__(self, io: SocketIO, path: str, adapter: Callable[..., Adapter]) -> None:
+    def __init__(self, io: SocketIO, path: str, template: NamespaceHandlers | None = None) -> None:
         self.io = io
         self.path = path
-        self.parser = io.parser
-        self.sockets: dict[str, Socket] = {}
-        self.middlewares: list[Handler] = []
-        self.adapter: Adapter = adapter(path, self.sockets)
-        self._connect_handler: Handler | None = None
-        self._handlers = EventHandlers(io.kinds)
-        self._last_ack_id = 0
-
-    def __repr__(self) -> str:
-        return f"<Namespace {self.path} with {len(self.sockets)} sockets>"
-
-    # Handlers
+        # At most one; in a list so that it can be shared.
+        self._connect_handlers: list[Handler] = [] if template is None else template._connect_handlers
+        self.middlewares: list[Handler] = [] if template is None else template.middlewares
+        self._handlers: EventHandlers = EventHandlers(io.kinds) if template is None else template._handlers
 
     def __call__(self, handler: F) -> F:
         """Register the connect handler; a decorator. It is called after the client has been told that it is connected.
@@ -74,9 +62,9 @@ class Namespace:
             HandlerSignatureError: the handler's parameters can't be resolved.
             NamespaceError: there is one already.
         """
-        if self._connect_handler is not None:
+        if self._connect_handlers:
             raise NamespaceError(f"{self.path} has a connect handler already")
-        self._connect_handler = Handler(handler, self.io.kinds.connect)
+        self._connect_handlers.append(Handler(handler, self.io.kinds.connect))
         return handler
 
     on_connect = __call__
@@ -110,6 +98,48 @@ class Namespace:
     def on_disconnect(self, handler: F) -> F:
         """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
         return self._handlers.on_disconnect(handler)
+
+
+class Namespace(NamespaceHandlers):
+    """A namespace. As a decorator it takes the connect handler.
+
+    `SocketIO.ns` makes it. What it sends goes to all its sockets; `to`, `within`, `except_` and `local` choose.
+
+    Attributes:
+        io: the server.
+        path: with its leading slash.
+        params: what the parameters of a dynamic namespace's pattern stand for in this path.
+        template: the dynamic namespace that it is one of; None if it has been registered by itself.
+        sockets: the sockets connected to this server, by id; do not change it.
+        adapter: keeps the rooms.
+    """
+
+    def __init__(
+        self,
+        io: SocketIO,
+        path: str,
+        adapter: Callable[..., Adapter],
+        template: DynamicNamespace | None = None,
+        params: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(io, path, template)
+        self.params = {} if params is None else params
+        self.template = template
+        self.parser = io.parser
+        self.sockets: dict[str, Socket] = {}
+        self.adapter: Adapter
+        self._make_adapter = adapter
+        #: Who prepares it; None when that has been done.
+        self.start: Start | None = None
+        #: Whether its adapter is prepared, and has not been closed.
+        self.is_open = False
+        #: Whether it has left the table of namespaces: nobody gets in any more.
+        self.is_deleted = False
+        self._visitors = 0
+        self._last_ack_id = 0
+
+    def __repr__(self) -> str:
+        return f"<Namespace {self.path} with {len(self.sockets)} sockets>"
 
     # Operators
 
@@ -205,14 +235,34 @@ class Namespace:
         Raises:
             ExtractError: one of them can't be taken; the client is refused then.
         """
-        handler = self._connect_handler
-        if handler is None:
+        if not self._connect_handlers:
             return None
+        handler = self._connect_handlers[0]
         args, keywords = handler.plan.extract(call)
         return partial(handler.function, *args, **keywords)
 
+    def open(self) -> None:
+        """Make and prepare the adapter. May switch greenlets."""
+        self.adapter = self._make_adapter(self.path, self.sockets)
+        self.adapter.init()
+        self.start = None
+        self.is_open = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no socket is here, be it that its middlewares, or its disconnect handler, are running."""
+        return self._visitors == 0
+
+    def enter(self) -> None:
+        """Count a socket that wants to connect; `remove` counts it out."""
+        self._visitors += 1
+
     def remove(self, socket: Socket) -> None:
-        """Forget a socket whose disconnect handler has run."""
-        self.adapter.leave_all(socket)
+        """Forget a socket that was refused, or whose disconnect handler has run."""
+        if self.is_open:
+            self.adapter.leave_all(socket)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
+        self._visitors -= 1
+        if not self._visitors:
+            self.io.namespaces.emptied(self)
