@@ -165,8 +165,7 @@ def test_answers_that_are_awaited_fail(serve: Serve) -> None:
     io = SocketIO()
     io.ns("/chat")
     site = serve(io)
-    sid = site.connect("/chat") and next(iter(io.of("/chat").sockets))
-    socket = io.of("/chat").sockets[sid]
+    socket = io.of("/chat").sockets[site.websocket().connect("/chat")]
     future, stream = socket.emit_with_ack("question"), io.of("/chat").emit_with_ack("question")
     io.delete_ns("/chat")
     with pytest.raises(AckClosedError):
@@ -468,7 +467,8 @@ def test_adapters_are_closed_whichever_way_the_server_ends(serve: Serve, noted: 
     io.ns("/empty")
     serve(io).connect()
     noted.trace.clear()
-    {"close": io.close, "drain": io.drain, "process": drain_all}[way]()
+    ways: dict[str, Callable[[], object]] = {"close": io.close, "drain": io.drain, "process": drain_all}
+    ways[way]()
     assert noted.trace == ["bye", "close / with 0 sockets", "close /empty with 0 sockets"]
 
 
