@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from geventsio.socket import Socket
 
 __all__ = ["MAX_PATH", "Namespace", "NamespaceHandlers", "normal_path"]
+
+logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -110,7 +113,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         self.template = template
         self.parser = io.parser
         self.sockets: dict[str, Socket] = {}
-        self.adapter: Adapter
+        self.adapter: Adapter  # made when the namespace starts, for that may fail
         self._make_adapter = adapter
         #: Who prepares it; None when that has been done.
         self.start: Start | None = None
@@ -174,12 +177,19 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         args, keywords = handler.plan.extract(call)
         return partial(handler.function, *args, **keywords)
 
-    def open(self) -> None:
-        """Make and prepare the adapter. May switch greenlets."""
+    def open_adapter(self) -> None:
+        """Make the adapter and have it prepare itself. May switch greenlets."""
         self.adapter = self._make_adapter(self.path, self.sockets)
         self.adapter.init()
         self.start = None
         self.is_open = True
+
+    def close_adapter(self) -> None:
+        """Have the adapter release what it has taken; what goes wrong is logged. May switch greenlets."""
+        try:
+            self.adapter.close()
+        except Exception:
+            logger.exception("the adapter of %s could not be closed", self.path)
 
     @property
     def is_empty(self) -> bool:
@@ -192,8 +202,11 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
 
     def remove(self, socket: Socket) -> None:
         """Forget a socket that was refused, or whose disconnect handler has run."""
-        if self.is_open:
-            self.adapter.leave_all(socket)
+        try:
+            if self.is_open:
+                self.adapter.leave_all(socket)
+        except Exception:
+            logger.exception("the adapter of %s could not remove a socket", self.path)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
         self._visitors -= 1

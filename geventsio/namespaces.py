@@ -202,7 +202,7 @@ class Namespaces:
         path = namespace.path
         try:
             self._await_former(path)
-            namespace.open()
+            namespace.open_adapter()
         except BaseException as error:
             if namespace.template is not None and isinstance(error, Exception):
                 logger.exception("the adapter of %s can't be prepared", path)
@@ -235,20 +235,14 @@ class Namespaces:
             return
         namespace.is_open = False
         if not self._io.engine.has_started:  # before the first request there is no hub, and nobody who must not wait
-            self._close_adapter(namespace)
+            namespace.close_adapter()
             return
         self._io.engine.callbacks.add()
         self._closing[namespace] = gevent.spawn(self._run_close, namespace)
 
     def _run_close(self, namespace: Namespace) -> None:
         try:
-            self._close_adapter(namespace)
+            namespace.close_adapter()
         finally:
             del self._closing[namespace]
             self._io.engine.callbacks.done()
-
-    def _close_adapter(self, namespace: Namespace) -> None:
-        try:
-            namespace.adapter.close()
-        except Exception:
-            logger.exception("the adapter of %s can't be closed", namespace.path)

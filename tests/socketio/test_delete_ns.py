@@ -497,7 +497,7 @@ def test_draining_does_not_wait_for_ever_for_an_adapter(serve: Serve, log: Log) 
     serve(io).connect()
     assert io.drain() is True
     gate.set()
-    assert log.take_one().getMessage() == "the adapter of / can't be closed"
+    assert log.take_one().getMessage() == "the adapter of / could not be closed"
 
 
 def test_clients_that_are_being_decided_are_not_let_in_when_the_server_closes(serve: Serve, noted: type[Noted]) -> None:

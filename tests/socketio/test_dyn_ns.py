@@ -577,10 +577,10 @@ def test_an_adapter_that_can_not_be_closed(serve: Serve, log: Log) -> None:
     io.dyn_ns("/client/{id}")
     peer = serve(io).connect("/client/1")
     peer.send_packet(Packet(DISCONNECT, "/client/1"))
-    assert log.take_one().getMessage() == "the adapter of /client/1 can't be closed"
+    assert log.take_one().getMessage() == "the adapter of /client/1 could not be closed"
     peer.connect("/client/1")
     assert io.close(timeout=10) is True
-    assert log.take_one().getMessage() == "the adapter of /client/1 can't be closed"
+    assert log.take_one().getMessage() == "the adapter of /client/1 could not be closed"
 
 
 def test_a_slow_registration_is_shared_too(serve: Serve, slow: type[Slow]) -> None:
