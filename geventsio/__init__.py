@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from geventsio.ack import AckFuture, AckSender, AckStream
+from geventsio.class_namespace import ClassNamespace, event
+from geventsio.context import copy_current_context
 from geventsio.errors import (
     AckClosedError,
     AckDecodeError,
@@ -26,6 +28,7 @@ from geventsio.errors import (
     SocketClosedError,
 )
 from geventsio.extract import Data
+from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
 from geventsio.namespaces import DynamicNamespace
 from geventsio.operators import BroadcastOperator
@@ -44,10 +47,12 @@ __all__ = [
     "AdapterError",
     "BroadcastOperator",
     "BufferFullError",
+    "ClassNamespace",
     "ConnectRefused",
     "Data",
     "DisconnectReason",
     "DynamicNamespace",
+    "EventCall",
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
@@ -56,6 +61,7 @@ __all__ = [
     "InvalidParamSegmentError",
     "Namespace",
     "NamespaceError",
+    "Next",
     "PatternConflictError",
     "PatternError",
     "ProtocolError",
@@ -67,4 +73,6 @@ __all__ = [
     "SocketIO",
     "SocketRef",
     "TransportType",
+    "copy_current_context",
+    "event",
 ]

@@ -46,7 +46,9 @@ _COUNTS = frozenset(
 _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
-_SWITCHES = frozenset({"allow_upgrades", "cors_credentials", "serve_client", "cleanup_empty_child_namespaces"})
+_SWITCHES = frozenset(
+    "allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,8 @@ class SocketIOOptions:
             with its last socket; else it stays until `delete_ns`, and clients may make as many as they like.
         serve_client: whether `<req_path>/socket.io.js` and its variants are served.
         client_dir: folder with the client's bundles; None looks for `node_modules/socket.io-client/dist`.
+        concurrent_handlers: whether a socket's next event is handled while an earlier one's handler blocks;
+            `concurrent` says it for one handler.
     """
 
     connect_timeout: float = 45
@@ -149,6 +153,7 @@ class SocketIOOptions:
     cleanup_empty_child_namespaces: bool = True
     serve_client: bool = True
     client_dir: str | None = None
+    concurrent_handlers: bool = False
 
     def __post_init__(self) -> None:
         _check_common(self)

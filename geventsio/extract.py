@@ -45,13 +45,13 @@ class Call:
     Attributes:
         socket: the socket it is for.
         args: the event's arguments, the auth payload, or the disconnect reason.
-        event: the event's name; empty for connect and disconnect.
+        event: the event's name; "connect", "disconnect", or "ack" for the callback of an acknowledgement.
         ack_id: of the event; None if the client asked for no acknowledgement.
     """
 
     __slots__ = ("_ack", "ack_id", "args", "event", "socket")
 
-    def __init__(self, socket: Any, args: list[Any], event: str = "", ack_id: int | None = None) -> None:
+    def __init__(self, socket: Any, args: list[Any], event: str, ack_id: int | None = None) -> None:
         self.socket = socket
         self.args = args
         self.event = event

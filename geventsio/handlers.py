@@ -29,6 +29,7 @@ class HandlerKind:
         injectable: classes and the attribute of `Call` that each is taken from.
         refused: classes that other kinds know, with the reason why this one can't have them.
         has_data: whether `Data[T]` is allowed.
+        validates: whether plain parameters are validated to their annotations.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class HandlerKind:
         injectable: Mapping[type[Any], str],
         refused: Mapping[type[Any], str],
         has_data: bool = True,
+        validates: bool = True,
     ) -> None:
         self.name = name
         self.arguments = arguments
         self.injectable = dict(injectable)
         self.refused = dict(refused)
         self.has_data = has_data
+        self.validates = validates
         self._plans: dict[CodeType, tuple[dict[str, Any], Plan]] = {}
 
     def plan(self, function: Callable[..., Any]) -> Plan:
@@ -191,6 +194,8 @@ def _plain(
     if is_beyond and parameter.default is inspect.Parameter.empty:
         taken = "*args takes them all" if index is None else f"a {kind.name} has {' and '.join(kind.arguments or ())}"
         raise HandlerSignatureError(f"{where}: no argument is left for it, {taken}. {_allowed(kind)}")
+    if not kind.validates:
+        annotation = inspect.Parameter.empty
     try:
         return value_extractor(NOWHERE if index is None else index, parameter.name, annotation, parameter.default)
     except TypeError as error:

@@ -17,9 +17,11 @@ from geventsio.operators import BroadcastOperator
 from geventsio.protocol.common_parser import MAX_NAMESPACE as MAX_PATH
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
-from geventsio.registry import EventHandlers, Registrar, check_event_name
+from geventsio.registrar import Registrar
+from geventsio.registry import EventHandlers, check_event_name
 
 if TYPE_CHECKING:
+    from geventsio.class_namespace import ClassNamespace
     from geventsio.namespaces import DynamicNamespace, Start
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
@@ -57,7 +59,7 @@ class NamespaceHandlers(Registrar):
         # At most one; in a list so that it can be shared.
         self._connect_handlers: list[Handler] = [] if template is None else template._connect_handlers
         self.middlewares: list[Handler] = [] if template is None else template.middlewares
-        self._handlers: EventHandlers = EventHandlers(io.kinds) if template is None else template._handlers
+        self.handlers: EventHandlers = EventHandlers(io.kinds) if template is None else template.handlers
 
     def __call__(self, handler: F) -> F:
         """Register the connect handler; a decorator. It is called after the client has been told that it is connected.
@@ -83,7 +85,7 @@ class NamespaceHandlers(Registrar):
         return middleware
 
     def _event_handlers(self) -> EventHandlers:
-        return self._handlers
+        return self.handlers
 
 
 class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
@@ -98,6 +100,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         template: the dynamic namespace that it is one of; None if it has been registered by itself.
         sockets: the sockets connected to this server, by id; do not change it.
         adapter: keeps the rooms.
+        owner: the object whose methods are its handlers, if it is class-based.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         self.sockets: dict[str, Socket] = {}
         self.adapter: Adapter  # made when the namespace starts, for that may fail
         self._make_adapter = adapter
+        self.owner: ClassNamespace | None = None
         #: Who prepares it; None when that has been done.
         self.start: Start | None = None
         #: Whether its adapter is prepared, and has not been closed.
@@ -153,17 +157,6 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         for room in rooms:
             if room in self.sockets and room != own_id:
                 raise ValueError("a room can't have the name of another socket's id")
-
-    def find_handler(self, own: EventHandlers | None, event: str) -> Handler | None:
-        """The socket's own handler of an event, or the namespace's, or one of their fallbacks."""
-        shared = self._handlers
-        if own is None:
-            return shared.events.get(event) or shared.fallback
-        return own.events.get(event) or shared.events.get(event) or own.fallback or shared.fallback
-
-    def find_disconnect_handler(self, own: EventHandlers | None) -> Handler | None:
-        """The socket's own disconnect handler, or the namespace's."""
-        return (own and own.disconnect) or self._handlers.disconnect
 
     def prepare_connect(self, call: Call) -> Callable[[], object] | None:
         """Take the connect handler's parameters and return what runs it; None if there is none.

@@ -6,15 +6,17 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from time import monotonic
-from typing import Any, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
-import gevent
+from gevent import Greenlet
 
 from geventsio.ack import PendingAck
 from geventsio.adapters.base import Adapter
 from geventsio.adapters.local import LocalAdapter
+from geventsio.background import spawn
 from geventsio.broadcasting import Broadcaster, Target
 from geventsio.choosing import Chooser
+from geventsio.class_namespace import ClassNamespace
 from geventsio.client import Client
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
@@ -35,6 +37,7 @@ from geventsio.wsgi import ClientFiles, Environ, Layer, StartResponse, WSGIApp, 
 __all__ = ["SocketIO"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 class SocketIO(Chooser[BroadcastOperator], Broadcaster):
@@ -61,13 +64,14 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
                 SocketIO: "socket.io",
                 ProtocolVersion: "socket.protocol",
                 TransportType: "socket.transport",
-            }
+            },
+            self.options.concurrent_handlers,
         )
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
         self.engine.drained_with = self
         self.namespaces = Namespaces(self, adapter)
-        self._closing: gevent.Greenlet[..., None] | None = None
+        self._closing: Greenlet[..., None] | None = None
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
 
@@ -130,6 +134,14 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         a new namespace when the next client asks for it. Legal in any handler, and in any OS thread.
         """
         self.call(self.namespaces.delete, normal_path(path))
+
+    def register(self, handlers: ClassNamespace) -> Namespace:
+        """Register the methods of an object as the handlers of its namespace, and return that.
+
+        Raises:
+            HandlerSignatureError, NamespaceError, ValueError: see `ClassNamespace.attach`.
+        """
+        return handlers.attach(self.ns(handlers.path))
 
     def of(self, path: str) -> Namespace:
         """The namespace of this path.
@@ -203,7 +215,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         if is_done:
             self.namespaces.close(timeout)
         elif self._closing is None:
-            self._closing = gevent.spawn(self._close_adapters)
+            self._closing = Greenlet.spawn(self._close_adapters)
         return is_done
 
     def drain(self, limit: float | None = None) -> bool:
@@ -226,22 +238,41 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.namespaces.close(max(rest, TURN))
         return is_done
 
+    # Greenlets of the application
+
+    def spawn(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet[..., Any]:
+        """Run a function in a new greenlet, which knows the handler that it is started by; see `geventsio.context`.
+
+        What escapes from the function is logged, and given to the error handler of the handler's socket or namespace;
+        the greenlet's value is None then. A socket that is closed is no error, as in handlers.
+
+        Raises:
+            RuntimeError: called in an OS thread other than the one that serves the clients.
+        """
+        return self.spawn_later(0, function, *args, **kwargs)
+
+    def spawn_later(
+        self, seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+    ) -> Greenlet[..., Any]:
+        """Do what `spawn` does, after this many seconds. To call it off, kill the greenlet."""
+        self.check_thread("greenlets can only be started")
+        return spawn(seconds, function, *args, **kwargs)
+
     # What namespaces, clients and operators use
 
     def call(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
 
-    def check_thread(self) -> None:
-        """Refuse to wait for acknowledgements in a thread that has no part in serving.
+    def check_thread(self, what: str = "acknowledgements can only be awaited") -> None:
+        """Refuse what a thread can't do that has no part in serving.
 
         Raises:
             RuntimeError: called in an OS thread other than the one that serves the clients.
         """
         if self.engine.has_started and self.engine.runtime.is_foreign_thread():
             raise RuntimeError(
-                "acknowledgements can only be awaited in the thread that serves the clients: use emit here, "
-                "or run this in a greenlet"
+                f"{what} in the thread that serves the clients: use emit here, or run this in a greenlet"
             )
 
     def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:

@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "cleanup_empty_child_namespaces": True,
     "serve_client": True,
     "client_dir": None,
+    "concurrent_handlers": False,
 }
 
 DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout"]
@@ -51,7 +52,8 @@ DURATIONS += ["close_timeout", "drain_timeout", "body_timeout", "blocked_thresho
 COUNTS = ["max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events"]
 COUNTS += ["max_connections", "max_connections_per_address", "rate_burst"]
 THRESHOLDS = ["per_message_deflate", "http_compression"]
-SWITCHES = ["allow_upgrades", "cors_credentials", "cleanup_empty_child_namespaces", "serve_client"]
+SWITCHES = ["allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers", "cors_credentials"]
+SWITCHES += ["serve_client"]
 
 
 def label(value: object) -> str:

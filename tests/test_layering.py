@@ -27,8 +27,9 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack broadcasting choosing client context dispatch extensions extract globals handlers namespace".split()
-            + "namespaces operators registry routes scope server socket static wsgi".split()
+            "ack background broadcasting choosing class_namespace client context dispatch extensions extract".split()
+            + "globals handlers middleware namespace namespaces operators registrar registry routes scope".split()
+            + "server socket static wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
