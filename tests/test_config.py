@@ -43,8 +43,11 @@ DEFAULTS: dict[str, Any] = {
     "rate_limit": None,
     "rate_burst": None,
     "body_timeout": 20,
+    "cleanup_empty_child_namespaces": True,
     "serve_client": True,
     "client_dir": None,
+    "concurrent_handlers": False,
+    "state": (),
 }
 
 DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout"]
@@ -60,7 +63,8 @@ COUNTS = {
     "rate_burst": "messages",
 }
 THRESHOLDS = ["per_message_deflate", "http_compression"]
-SWITCHES = ["allow_upgrades", "cors_credentials", "serve_client"]
+SWITCHES = ["allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers", "cors_credentials"]
+SWITCHES += ["serve_client"]
 
 
 def label(value: object) -> str:
