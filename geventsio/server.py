@@ -56,6 +56,10 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     """
 
     def __init__(self, *, adapter: Callable[..., Adapter] = LocalAdapter, **options: Any) -> None:
+        if not callable(adapter):
+            raise TypeError(
+                f"adapter must make an adapter from a path and its sockets, as a class does; not {adapter!r}"
+            )
         engine_options, self.options = split_options(options)
         self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
         self.kinds = HandlerKinds(

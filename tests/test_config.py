@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from geventsio import SocketIO
 from geventsio.config import EngineOptions, SocketIOOptions, split_options
 from geventsio.engine import EngineServer
 
@@ -122,6 +123,8 @@ def test_options_do_not_change_afterwards() -> None:
         ("max_http_buffer_size", "max_buffer_size"),
         ("transport", "transports"),
         ("ack_time_out", "ack_timeout"),
+        ("adaptor", "adapter"),
+        ("parsers", "parser"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_tells_the_closest(name: str, closest: str) -> None:
@@ -132,7 +135,23 @@ def test_an_unknown_name_is_an_error_that_tells_the_closest(name: str, closest: 
 def test_a_name_that_is_like_no_other_is_an_error_that_tells_them_all() -> None:
     with pytest.raises(TypeError) as caught:
         split_options({"xyzzy": 1})
-    assert str(caught.value) == f"unknown option 'xyzzy'; the options are {', '.join(sorted(DEFAULTS))}"
+    assert str(caught.value) == f"unknown option 'xyzzy'; the options are {', '.join(sorted([*DEFAULTS, 'adapter']))}"
+
+
+@pytest.mark.parametrize("name", [*DEFAULTS, "adapter"])
+def test_each_option_is_found_by_the_names_that_others_would_give_it(name: str) -> None:
+    first, *rest = name.split("_")
+    camel_case = first + "".join(part.capitalize() for part in rest)
+    for other in {camel_case, name.upper().lower() + "s", name[:-1], name.replace("_", "-")} - {name}:
+        with pytest.raises(TypeError, match=f"^unknown option '{other}'; did you mean '{name}'\\?$"):
+            SocketIO(**{other: 1})
+
+
+@pytest.mark.parametrize("name", [*DEFAULTS, "adapter"])
+def test_each_option_is_checked_and_named(name: str) -> None:
+    options: dict[str, Any] = {name: object()}
+    with pytest.raises(TypeError, match=f"^{name} must .*<object object at "):
+        SocketIO(**options)
 
 
 def test_the_engine_does_not_know_the_options_above_it() -> None:
@@ -191,9 +210,11 @@ def test_counts(name: str, value: Any, error: type[Exception]) -> None:
 
 def test_attachments_may_be_forbidden() -> None:
     assert value_of(max_attachments=0) == 0
-    for value, error in ((-1, ValueError), (True, TypeError), (None, TypeError)):
-        with pytest.raises(error, match="^max_attachments must be"):
+    for value, error in ((True, TypeError), (None, TypeError), (1.0, TypeError)):
+        with pytest.raises(error, match=f"^max_attachments must be a whole number of attachments, not {value}$"):
             split_options({"max_attachments": value})
+    with pytest.raises(ValueError, match="^max_attachments must be 0 or a positive number of attachments, not -1$"):
+        split_options({"max_attachments": -1})
 
 
 @pytest.mark.parametrize("name", THRESHOLDS)

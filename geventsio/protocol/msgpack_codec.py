@@ -143,7 +143,7 @@ def loads(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
         return decoder.decode(rewrite_buffers(data))
     # In older releases of msgspec its own errors are no ValueErrors, and keys without a hash are a TypeError.
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
-        raise ProtocolError(f"invalid msgpack: {error}") from None
+        raise ProtocolError(f"invalid msgpack: {error}") from error
     except RecursionError:
         raise ProtocolError("data nested too deep") from None
 
