@@ -143,8 +143,9 @@ def test_each_option_is_found_by_the_names_that_others_would_give_it(name: str) 
     first, *rest = name.split("_")
     camel_case = first + "".join(part.capitalize() for part in rest)
     for other in {camel_case, name.upper().lower() + "s", name[:-1], name.replace("_", "-")} - {name}:
+        options: dict[str, Any] = {other: 1}
         with pytest.raises(TypeError, match=f"^unknown option '{other}'; did you mean '{name}'\\?$"):
-            SocketIO(**{other: 1})
+            SocketIO(**options)
 
 
 @pytest.mark.parametrize("name", [*DEFAULTS, "adapter"])
