@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from geventsio.ack import AckFuture, AckSender, AckStream
+from geventsio.ack import AckFuture, AckSender
+from geventsio.ack_stream import AckStream
 from geventsio.class_namespace import ClassNamespace, event
 from geventsio.context import copy_current_context
 from geventsio.errors import (
@@ -27,11 +28,23 @@ from geventsio.errors import (
     SerializeError,
     SocketClosedError,
 )
-from geventsio.extract import Data
+from geventsio.extensions import Extensions, http_extensions
+from geventsio.extract import (
+    Data,
+    Event,
+    Extension,
+    Extract,
+    HttpExtension,
+    MaybeExtension,
+    MaybeHttpExtension,
+    State,
+    TryData,
+)
 from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
 from geventsio.namespaces import DynamicNamespace
 from geventsio.operators import BroadcastOperator
+from geventsio.remote import RemoteSocket
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
@@ -52,13 +65,20 @@ __all__ = [
     "Data",
     "DisconnectReason",
     "DynamicNamespace",
+    "Event",
     "EventCall",
+    "Extension",
+    "Extensions",
+    "Extract",
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
+    "HttpExtension",
     "InvalidCatchAllError",
     "InvalidParamError",
     "InvalidParamSegmentError",
+    "MaybeExtension",
+    "MaybeHttpExtension",
     "Namespace",
     "NamespaceError",
     "Next",
@@ -66,13 +86,17 @@ __all__ = [
     "PatternError",
     "ProtocolError",
     "ProtocolVersion",
+    "RemoteSocket",
     "SendError",
     "SerializeError",
     "Socket",
     "SocketClosedError",
     "SocketIO",
     "SocketRef",
+    "State",
     "TransportType",
+    "TryData",
     "copy_current_context",
     "event",
+    "http_extensions",
 ]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from geventsio.ack import AckSender
+from geventsio.call import Call
 from geventsio.context import enter
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
-from geventsio.extract import Call
 from geventsio.handlers import Handler
 from geventsio.middleware import run_listeners, run_middlewares
 from geventsio.protocol.sio_packet import Packet
@@ -19,9 +19,19 @@ from geventsio.registry import find_handler
 from geventsio.types import DisconnectReason
 
 if TYPE_CHECKING:
+    from geventsio.namespace import Namespace
     from geventsio.socket import Socket
 
-__all__ = ["describe_job", "report", "run_callback", "run_connect", "run_disconnect", "run_event", "run_start"]
+__all__ = [
+    "describe_job",
+    "report",
+    "run_adapter",
+    "run_callback",
+    "run_connect",
+    "run_disconnect",
+    "run_event",
+    "run_start",
+]
 
 logger = logging.getLogger("geventsio")
 
@@ -126,10 +136,20 @@ def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[ob
         report(call, error)
 
 
+def run_adapter(namespace: Namespace, operation: Callable[..., object], args: tuple[object, ...]) -> None:
+    """Have the adapter carry out what another thread asked for."""
+    try:
+        operation(*args)
+    except Exception:
+        logger.exception("the adapter of %s failed", namespace.path)
+
+
 def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
     """Name a job for who reads in the log that it blocked everybody else."""
     if job is run_callback:
         return f"the acknowledgement's callback {_name(args[1])}"
+    if job is run_adapter:
+        return f"the adapter's {_name(args[1])} in {args[0].path}"
     socket: Socket = args[0]
     if job is run_event:
         event = args[1].data
@@ -159,6 +179,7 @@ def fail(call: Call, error: BaseException) -> None:
     """Take what an event ended with: parameters that don't fit, or what escaped."""
     if isinstance(error, ExtractError):
         logger.warning("skipped the event %r in %s: %s", call.event, call.socket.ns, error, extra=_fields(call))
+        call.answer_error(error)
         _tell(call, error)
     else:
         report(call, error)

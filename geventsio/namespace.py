@@ -7,15 +7,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from geventsio.adapters.base import Adapter
+from msgspec.structs import replace
+
+from geventsio.ack_stream import AckRelay
+from geventsio.adapter_calls import ask_sockets, with_adapter_errors
+from geventsio.adapters.base import Adapter, Answer
+from geventsio.adapters.values import BroadcastOptions, EventPacket
 from geventsio.broadcasting import EVERYBODY, Broadcaster, Target
+from geventsio.call import Call
 from geventsio.choosing import Chooser
 from geventsio.errors import NamespaceError
-from geventsio.extract import Call
 from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator
-from geventsio.protocol.common_parser import MAX_NAMESPACE as MAX_PATH
 from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.sio_packet import MAX_NAMESPACE as MAX_PATH
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.registrar import Registrar
 from geventsio.registry import EventHandlers, check_event_name
@@ -83,6 +88,15 @@ class NamespaceHandlers(Registrar):
         """
         self.middlewares.append(Handler(middleware, self.io.kinds.middleware))
         return middleware
+
+    def answer_errors(self, answer: bool = True) -> None:
+        """Tell clients why an event of theirs was skipped, if they wait for its acknowledgement.
+
+        Without it, they wait in vain when a handler's parameters can't be taken from what they sent. The answer is one
+        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null if it is not
+        about data. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
+        """
+        self.handlers.answers_errors = answer
 
     def _event_handlers(self) -> EventHandlers:
         return self.handlers
@@ -158,6 +172,23 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
             if room in self.sockets and room != own_id:
                 raise ValueError("a room can't have the name of another socket's id")
 
+    def make_packet(self, event: str, args: Sequence[object]) -> EventPacket:
+        """See `geventsio.adapters.Host`."""
+        return EventPacket(event, args, self.encode_event(event, args))
+
+    def relay_acks(
+        self,
+        event: str,
+        args: Sequence[object],
+        options: BroadcastOptions,
+        timeout: float,
+        answered: Callable[[str, Answer], object],
+    ) -> int:
+        """See `geventsio.adapters.Host`."""
+        relay = AckRelay(self.io, timeout, answered)
+        ask_sockets(self, event, args, replace(options, local=True), relay)
+        return relay.number
+
     def prepare_connect(self, call: Call) -> Callable[[], object] | None:
         """Take the connect handler's parameters and return what runs it; None if there is none.
 
@@ -171,9 +202,12 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         return partial(handler.function, *args, **keywords)
 
     def open_adapter(self) -> None:
-        """Make the adapter and have it prepare itself. May switch greenlets."""
-        self.adapter = self._make_adapter(self.path, self.sockets)
-        self.adapter.init()
+        """Make the adapter and have it prepare itself. May switch greenlets.
+
+        Raises:
+            AdapterError: it can't.
+        """
+        with_adapter_errors(self, self._open_adapter)
         self.start = None
         self.is_open = True
 
@@ -206,11 +240,16 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         if not self._visitors:
             self.io.namespaces.emptied(self)
 
+    def _open_adapter(self) -> None:
+        self.adapter = self._make_adapter(self.path, self.sockets)
+        self.adapter.host = self
+        self.adapter.init()
+
     def _target(self) -> Target:
         return self, EVERYBODY, None
 
     def _choose(self, *step: Any) -> BroadcastOperator:
         return BroadcastOperator(self, None, *step)
 
-    def _set(self, timeout: float | None = None) -> BroadcastOperator:
-        return BroadcastOperator(self, timeout=timeout)
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> BroadcastOperator:
+        return BroadcastOperator(self, volatile=volatile, timeout=timeout)

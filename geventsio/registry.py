@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from geventsio.ack import AckSender
-from geventsio.extract import Call
+from geventsio.call import Call
 from geventsio.handlers import Handler, HandlerKind
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.types import DisconnectReason
@@ -60,6 +60,13 @@ class HandlerKinds:
             "error handler", ("the exception",), injectable, {**no_reason, **no_ack}, has_data=False, validates=False
         )
 
+    def provide(self, state: Iterable[object]) -> None:
+        """Let handlers of all kinds take these values as `State[T]`; before any is registered."""
+        by_type = {type(value): value for value in state}
+        for kind in vars(self).values():
+            if isinstance(kind, HandlerKind):
+                kind.state = by_type
+
 
 class EventHandler(Handler):
     """A handler of events."""
@@ -76,10 +83,21 @@ class EventHandlers:
     """The handlers of one level: one for each event, one for the others, and what is called around them.
 
     Attributes:
+        answers_errors: whether clients are told why their events were skipped; only of namespaces.
         is_wrapped: whether there are listeners or middlewares.
     """
 
-    __slots__ = ("disconnect", "error", "events", "fallback", "is_wrapped", "kinds", "listeners", "middlewares")
+    __slots__ = (
+        "answers_errors",
+        "disconnect",
+        "error",
+        "events",
+        "fallback",
+        "is_wrapped",
+        "kinds",
+        "listeners",
+        "middlewares",
+    )
 
     def __init__(self, kinds: HandlerKinds) -> None:
         self.kinds = kinds
@@ -91,6 +109,7 @@ class EventHandlers:
         self.listeners: tuple[Handler, ...] = ()
         self.middlewares: tuple[Handler, ...] = ()
         self.is_wrapped = False
+        self.answers_errors = False
 
     def wrap(self, listeners: tuple[Handler, ...], middlewares: tuple[Handler, ...]) -> None:
         """Have these called around handlers."""

@@ -28,7 +28,7 @@ from geventsio.errors import NamespaceError
 from geventsio.namespace import Namespace, normal_path
 from geventsio.namespaces import DynamicNamespace, Namespaces
 from geventsio.operators import BroadcastOperator
-from geventsio.protocol.common_parser import CommonParser
+from geventsio.protocol.parser import make_parser
 from geventsio.registry import HandlerKinds
 from geventsio.socket import Socket
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
@@ -57,7 +57,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
 
     def __init__(self, *, adapter: Callable[..., Adapter] = LocalAdapter, **options: Any) -> None:
         engine_options, self.options = split_options(options)
-        self.parser = CommonParser(self.options.max_attachments)
+        self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
         self.kinds = HandlerKinds(
             {
                 Socket: "socket",
@@ -67,6 +67,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             },
             self.options.concurrent_handlers,
         )
+        self.kinds.provide(self.options.state)
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
         self.engine.drained_with = self
@@ -91,7 +92,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         Raises:
             HandlerSignatureError: the handler's parameters can't be resolved.
             NamespaceError: the namespace has a connect handler already.
-            AdapterError: its adapter can't be prepared. What the adapter raises comes through as it is.
+            AdapterError: its adapter can't be prepared.
         """
         namespace = self.namespaces.create(normal_path(path))
         return namespace if handler is None else namespace(handler)
@@ -161,10 +162,6 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     def sockets(self) -> list[Socket]:
         """The sockets of `/` on this server."""
         return self.of("/").broadcast().sockets()
-
-    def get_socket(self, socket_id: str) -> Socket | None:
-        """The socket of `/` with this id, if it is connected to this server."""
-        return self.of("/").get_socket(socket_id)
 
     # WSGI
 
@@ -264,7 +261,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
 
-    def check_thread(self, what: str = "acknowledgements can only be awaited") -> None:
+    def check_thread(self, what: str = "clients and other servers can only be waited for") -> None:
         """Refuse what a thread can't do that has no part in serving.
 
         Raises:
@@ -296,8 +293,8 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     def _choose(self, *step: Any) -> BroadcastOperator:
         return self.of("/")._choose(*step)
 
-    def _set(self, timeout: float | None = None) -> BroadcastOperator:
-        return self.of("/")._set(timeout)
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> BroadcastOperator:
+        return self.of("/")._set(volatile, timeout)
 
     def _close_adapters(self) -> None:
         self.engine.callbacks.wait(None)
