@@ -22,7 +22,18 @@ from geventsio.errors import (
     SerializeError,
     SocketClosedError,
 )
-from geventsio.extract import Data
+from geventsio.extensions import Extensions, http_extensions
+from geventsio.extract import (
+    Data,
+    Event,
+    Extension,
+    Extract,
+    HttpExtension,
+    MaybeExtension,
+    MaybeHttpExtension,
+    State,
+    TryData,
+)
 from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
 from geventsio.operators import BroadcastOperator
@@ -45,10 +56,17 @@ __all__ = [
     "ConnectRefused",
     "Data",
     "DisconnectReason",
+    "Event",
     "EventCall",
+    "Extension",
+    "Extensions",
+    "Extract",
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
+    "HttpExtension",
+    "MaybeExtension",
+    "MaybeHttpExtension",
     "Namespace",
     "NamespaceError",
     "Next",
@@ -60,7 +78,10 @@ __all__ = [
     "SocketClosedError",
     "SocketIO",
     "SocketRef",
+    "State",
     "TransportType",
+    "TryData",
     "copy_current_context",
     "event",
+    "http_extensions",
 ]

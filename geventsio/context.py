@@ -48,7 +48,7 @@ class Current:
     @property
     def socket(self) -> Socket:
         """The socket."""
-        return _call().socket  # type: ignore[no-any-return]
+        return _call().socket
 
     @property
     def event(self) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from geventsio.ack import AckSender
+from geventsio.call import Call
 from geventsio.context import enter
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
-from geventsio.extract import Call
 from geventsio.handlers import Handler
 from geventsio.middleware import run_listeners, run_middlewares
 from geventsio.protocol.sio_packet import Packet
@@ -145,6 +145,7 @@ def fail(call: Call, error: BaseException) -> None:
     """Take what an event ended with: parameters that don't fit, or what escaped."""
     if isinstance(error, ExtractError):
         logger.warning("skipped the event %r in %s: %s", call.event, call.socket.ns, error, extra=_fields(call))
+        call.answer_error(error)
         _tell(call, error)
     else:
         report(call, error)

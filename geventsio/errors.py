@@ -103,7 +103,27 @@ class AckDecodeError(AckError):
 
 
 class ExtractError(GeventsioError):
-    """A handler's parameter could not be taken from the event or the connection."""
+    """A handler's parameter could not be taken from the event or the connection.
+
+    Extractors of your own may raise it, with a reason alone; the parameter is filled in.
+
+    Attributes:
+        reason: what is wrong, without its place.
+        parameter: the handler's parameter; behind a dot, the parameter of its extractor. None if it is not known.
+        path: where in the data, as in "$.users[1].name", with "$" for all of it; None if it is not about data.
+        __cause__: what the type's own validation raised, if it did.
+    """
+
+    def __init__(self, reason: str, parameter: str | None = None, path: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.parameter = parameter
+        self.path = path
+
+    def __str__(self) -> str:
+        name = "" if self.parameter is None else f"parameter {self.parameter!r}: "
+        place = "" if self.path is None or self.path == "$" else f" - at `{self.path}`"
+        return f"{name}{self.reason}{place}"
 
 
 class HandlerSignatureError(GeventsioError, TypeError):

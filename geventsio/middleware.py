@@ -8,7 +8,7 @@ from typing import Any
 
 from greenlet import GreenletExit
 
-from geventsio.extract import Call
+from geventsio.call import Call
 from geventsio.handlers import Handler
 from geventsio.registry import EventHandlers, find_handler
 

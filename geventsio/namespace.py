@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from geventsio.adapters.base import Adapter
 from geventsio.broadcasting import EVERYBODY, Broadcaster, Target
+from geventsio.call import Call
 from geventsio.choosing import Chooser
 from geventsio.errors import NamespaceError
-from geventsio.extract import Call
 from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator
 from geventsio.protocol.packet_group import PacketGroup
@@ -53,6 +53,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         sockets: the sockets connected to this server, by id; do not change it.
         adapter: keeps the rooms.
         owner: the object whose methods are its handlers, if it is class-based.
+        answers_errors: whether clients are told why their events were skipped; see `answer_errors`.
     """
 
     def __init__(self, io: SocketIO, path: str, adapter: Callable[..., Adapter]) -> None:
@@ -66,6 +67,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         self.handlers = EventHandlers(io.kinds)
         self.owner: ClassNamespace | None = None
         self._last_ack_id = 0
+        self.answers_errors = False
 
     def __repr__(self) -> str:
         return f"<Namespace {self.path} with {len(self.sockets)} sockets>"
@@ -94,6 +96,19 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         """
         self.middlewares.append(Handler(middleware, self.io.kinds.middleware))
         return middleware
+
+    def answer_errors(self, answer: bool = True) -> Namespace:
+        """Tell clients why an event of theirs was skipped, if they wait for its acknowledgement.
+
+        Without it, they wait in vain when a handler's parameters can't be taken from what they sent. The answer is one
+        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null if it is not
+        about data. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
+
+        Returns:
+            This namespace.
+        """
+        self.answers_errors = answer
+        return self
 
     def get_socket(self, socket_id: str) -> Socket | None:
         """The socket of this id, if it is connected to this server."""

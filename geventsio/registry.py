@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from geventsio.ack import AckSender
-from geventsio.extract import Call
+from geventsio.call import Call
 from geventsio.handlers import Handler, HandlerKind
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.types import DisconnectReason
@@ -59,6 +59,13 @@ class HandlerKinds:
         self.error = HandlerKind(
             "error handler", ("the exception",), injectable, {**no_reason, **no_ack}, has_data=False, validates=False
         )
+
+    def provide(self, state: Iterable[object]) -> None:
+        """Let handlers of all kinds take these values as `State[T]`; before any is registered."""
+        by_type = {type(value): value for value in state}
+        for kind in vars(self).values():
+            if isinstance(kind, HandlerKind):
+                kind.state = by_type
 
 
 class EventHandler(Handler):

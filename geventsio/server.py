@@ -63,6 +63,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             },
             self.options.concurrent_handlers,
         )
+        self.kinds.provide(self.options.state)
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
         self._adapter = adapter

@@ -12,6 +12,7 @@ from geventsio.choosing import Chooser, room_names
 from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import SocketClosedError
+from geventsio.extensions import Extensions
 from geventsio.operators import BroadcastOperator, SocketOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet
@@ -52,7 +53,7 @@ class Socket(Chooser[SocketOperator], Registrar):
         handlers: its own handlers; None until there is one.
     """
 
-    __slots__ = ("_acks", "_data", "_jobs", "_state", "client", "handlers", "id", "namespace")
+    __slots__ = ("_acks", "_data", "_extensions", "_jobs", "_state", "client", "handlers", "id", "namespace")
 
     def __init__(self, client: Client, namespace: Namespace) -> None:
         self.id = secrets.token_urlsafe(ID_BYTES)
@@ -63,6 +64,7 @@ class Socket(Chooser[SocketOperator], Registrar):
         # Made when they are first used: most sockets need none of them.
         self._acks: dict[int, PendingAck] | None = None
         self._data: dict[str, Any] | None = None
+        self._extensions: Extensions | None = None
         self.handlers: EventHandlers | None = None
 
     def __repr__(self) -> str:
@@ -83,6 +85,13 @@ class Socket(Chooser[SocketOperator], Registrar):
         return self._data
 
     @property
+    def extensions(self) -> Extensions:
+        """Values by their types, which handlers take as `Extension[T]`."""
+        if self._extensions is None:
+            self._extensions = Extensions()
+        return self._extensions
+
+    @property
     def io(self) -> SocketIO:
         """The server."""
         return self.namespace.io
@@ -94,7 +103,7 @@ class Socket(Chooser[SocketOperator], Registrar):
 
     @property
     def environ(self) -> dict[str, Any]:
-        """The WSGI environ of the request that opened the connection; strings only, a new dict each time."""
+        """The environ of the request that opened the connection: strings and `http_extensions`; new each time."""
         return self.client.session.environ
 
     @property

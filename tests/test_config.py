@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "serve_client": True,
     "client_dir": None,
     "concurrent_handlers": False,
+    "state": (),
 }
 
 DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout"]

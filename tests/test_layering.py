@@ -27,9 +27,9 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack background broadcasting choosing class_namespace client context dispatch extensions extract".split()
-            + "globals handlers middleware namespace operators registrar registry scope server socket".split()
-            + "static wsgi".split()
+            "ack background broadcasting call choosing class_namespace client compound context convert dispatch".split()
+            + "extensions extract globals handlers middleware namespace operators plan pydantic_types".split()
+            + "registrar registry scope server socket static take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

@@ -140,7 +140,7 @@ def test_a_listener_that_fails_stops_nothing(serve: Serve, level: str, log: Log)
     assert seen == ["event", "sync"]
     failed, *missing = log.take()
     assert failed.exc_info is not None and failed.exc_info[0] is ZeroDivisionError
-    assert ["'number' is missing" in record.getMessage() for record in missing] == [True, True]
+    assert ["'number': argument 1 is missing" in record.getMessage() for record in missing] == [True, True]
     assert errors == ["ZeroDivisionError", "ExtractError", "ExtractError"]
 
 
