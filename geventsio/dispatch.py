@@ -96,7 +96,7 @@ def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
             enter(call)
             handler(call)
     except BaseException as error:
-        report(call, error)
+        fail(call, error)
     finally:
         socket.namespace.remove(socket)
         socket.client.session.server.callbacks.done()
@@ -142,10 +142,10 @@ def report(call: Call, error: BaseException, client_left: bool = True) -> None:
 
 
 def fail(call: Call, error: BaseException) -> None:
-    """Take what an event ended with: parameters that don't fit, or what escaped."""
+    """Take what a handler ended with: do what `report` does, or skip its event for parameters that don't fit."""
+    call.answer_error(error)
     if isinstance(error, ExtractError):
         logger.warning("skipped the event %r in %s: %s", call.event, call.socket.ns, error, extra=_fields(call))
-        call.answer_error(error)
         _tell(call, error)
     else:
         report(call, error)

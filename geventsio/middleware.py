@@ -26,12 +26,13 @@ def run_listeners(
 ) -> None:
     """Show an event to the namespace's listeners and the socket's. May switch greenlets."""
     for listener in shared.listeners if own is None else shared.listeners + own.listeners:
+        shown = Call(call.socket, [call.event, *call.args], call.event)
         try:
-            listener(Call(call.socket, [call.event, *call.args], call.event))
+            listener(shown)
         except GreenletExit:
             raise
         except BaseException as error:
-            failed(call, error)
+            failed(shown, error)
 
 
 def run_middlewares(call: Call, shared: EventHandlers, own: EventHandlers | None) -> Any:

@@ -98,11 +98,12 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         return middleware
 
     def answer_errors(self, answer: bool = True) -> Namespace:
-        """Tell clients why an event of theirs was skipped, if they wait for its acknowledgement.
+        """Tell clients that an event of theirs was skipped or has failed, if they wait for its acknowledgement.
 
-        Without it, they wait in vain when a handler's parameters can't be taken from what they sent. The answer is one
-        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null if it is not
-        about data. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
+        Without it, they wait in vain. The answer is one argument: `{"error": {"message": "...", "parameter": "msg",
+        "path": "$.room"}}` when a handler's parameters can't be taken from what they sent, with null for the path if
+        it is not about data, and `{"error": {"message": "Internal server error"}}` when a handler or a middleware has
+        raised. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
 
         Returns:
             This namespace.

@@ -174,8 +174,9 @@ class _Maker:
         kind, default = self.kind, parameter.default
         is_beyond = index is None or (kind.arguments is not None and index >= len(kind.arguments))
         if is_beyond and default is inspect.Parameter.empty:
-            has = "*args takes them all" if index is None else f"a {kind.name} has {' and '.join(kind.arguments or ())}"
-            raise TypeError(f"no argument is left for it, {has}")
+            article = "an" if kind.name[0] in "aeiou" else "a"
+            has = f"{article} {kind.name} has {' and '.join(kind.arguments or ())}"
+            raise TypeError(f"no argument is left for it, {'*args takes them all' if index is None else has}")
         index = NOWHERE if index is None else index
         if not kind.validates:
             wanted = inspect.Parameter.empty

@@ -14,6 +14,7 @@ from geventsio import (
     Data,
     DisconnectReason,
     EventCall,
+    ExtractError,
     HandlerSignatureError,
     Namespace,
     Next,
@@ -301,6 +302,30 @@ def test_a_middleware_that_raises_refuses(serve: Serve, level: str, log: Log) ->
     assert errors == [error]
 
 
+def test_clients_are_told_of_a_refusal_if_the_namespace_says_so(serve: Serve, log: Log) -> None:
+    io = SocketIO()
+    io.ns("/").answer_errors()
+    io.ns("/").on_any(lambda event: 1 / 0)  # no business of the client's
+
+    @io.ns("/").use_event
+    def refuse(call: EventCall, next: Next) -> Any:
+        if call.event == "raise":
+            raise PermissionError("secret")
+        if call.event == "explain":
+            raise ExtractError("not today")
+        return next()
+
+    io.ns("/").on("fail", lambda: 1 / 0)
+    io.ns("/").on("event", lambda: "handled")
+    peer = serve(io).connect()
+    unforeseen = {"error": {"message": "Internal server error"}}
+    assert peer.ask("raise") == [unforeseen]
+    assert peer.ask("fail") == [unforeseen]
+    assert peer.ask("explain")[0]["error"]["message"] == "not today"
+    assert peer.ask("event") == ["handled"]
+    assert len(log.take()) == 7
+
+
 def test_a_middleware_handles_what_the_handler_raises(serve: Serve) -> None:
     io = SocketIO()
 
@@ -426,7 +451,7 @@ def test_what_a_middleware_can_not_take(annotation: Any) -> None:
 
 
 def test_a_middleware_has_two_arguments() -> None:
-    with pytest.raises(HandlerSignatureError, match="event middleware has the call and next"):
+    with pytest.raises(HandlerSignatureError, match="an event middleware has the call and next"):
         SocketIO().ns("/").use_event(lambda call, next, more: None)
 
 
