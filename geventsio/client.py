@@ -41,7 +41,7 @@ class Client:
         self.session = session
         self.sockets: dict[str, Socket] = {}
         # Namespaces that the server has ended: events to them may be under way, and are no error.
-        self._left: set[str] | None = None
+        self._left: dict[str, None] | None = None
 
     def receive(self, data: str | bytes) -> None:
         """Take a message from the Engine.IO session.
@@ -111,8 +111,10 @@ class Client:
             del self.sockets[path]
             if by_server:
                 if self._left is None:
-                    self._left = set()
-                self._left.add(path)
+                    self._left = {}
+                elif len(self._left) >= MAX_NAMESPACES:  # of a dynamic namespace there are any number
+                    del self._left[next(iter(self._left))]
+                self._left[path] = None
 
     @property
     def _assembling(self) -> Timeouts[Assembler]:
@@ -150,7 +152,7 @@ class Client:
             raise ProtocolError("packet for a namespace that the client is not in")
 
     def _connect(self, path: str, packet: Packet) -> None:
-        namespace = self._io.find_namespace(path)
+        namespace = self._io.namespaces.find(path)
         if namespace is None:
             error = self._io.parser.encode_connect_error(path, {"message": "Invalid namespace"})
             self.session.send_group(error)
@@ -158,7 +160,7 @@ class Client:
         if len(self.sockets) >= MAX_NAMESPACES:
             raise ProtocolError("too many namespaces")
         if self._left is not None:
-            self._left.discard(path)
+            self._left.pop(path, None)
         socket = self.sockets[path] = Socket(self, namespace)
         socket.connect({} if packet.data is None else packet.data)
 

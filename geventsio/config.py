@@ -46,7 +46,9 @@ _COUNTS = frozenset(
 _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
-_SWITCHES = frozenset({"allow_upgrades", "concurrent_handlers", "cors_credentials", "serve_client"})
+_SWITCHES = frozenset(
+    "allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,8 @@ class SocketIOOptions:
         ack_timeout: seconds to wait for a client's acknowledgement, from the emit.
         max_pending_events: events of one socket that may wait for their handlers.
         max_attachments: binary attachments that one packet may have.
+        cleanup_empty_child_namespaces: whether a namespace that clients called into being (see `SocketIO.dyn_ns`) ends
+            with its last socket; else it stays until `delete_ns`, and clients may make as many as they like.
         serve_client: whether `<req_path>/socket.io.js` and its variants are served.
         client_dir: folder with the client's bundles; None looks for `node_modules/socket.io-client/dist`.
         concurrent_handlers: whether a socket's next event is handled while an earlier one's handler blocks;
@@ -147,6 +151,7 @@ class SocketIOOptions:
     ack_timeout: float = 5
     max_pending_events: int = 1024
     max_attachments: int = 10
+    cleanup_empty_child_namespaces: bool = True
     serve_client: bool = True
     client_dir: str | None = None
     concurrent_handlers: bool = False

@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "rate_limit": None,
     "rate_burst": None,
     "body_timeout": 20,
+    "cleanup_empty_child_namespaces": True,
     "serve_client": True,
     "client_dir": None,
     "concurrent_handlers": False,
@@ -52,7 +53,8 @@ DURATIONS += ["close_timeout", "drain_timeout", "body_timeout", "blocked_thresho
 COUNTS = ["max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events"]
 COUNTS += ["max_connections", "max_connections_per_address", "rate_burst"]
 THRESHOLDS = ["per_message_deflate", "http_compression"]
-SWITCHES = ["allow_upgrades", "concurrent_handlers", "cors_credentials", "serve_client"]
+SWITCHES = ["allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers", "cors_credentials"]
+SWITCHES += ["serve_client"]
 
 
 def label(value: object) -> str:

@@ -257,6 +257,30 @@ def test_handlers_can_be_added(serve: Serve) -> None:
     assert io.rooms() == {"room"}
 
 
+def test_the_namespaces_of_a_pattern(serve: Serve) -> None:
+    class Room(ClassNamespace):
+        def on_connect(self, socket: Socket) -> None:
+            socket.join("room")
+
+        def on_say(self, text: str) -> None:
+            self.namespace.to("room").emit("said", text, self.io.nsps().index(self.namespace))
+
+    io = SocketIO()
+    rooms = io.dyn_ns("/rooms/{name}")
+    room = Room()
+    room.attach(rooms)
+    assert rooms.owner is room
+    with pytest.raises(NamespaceError, match="registered already"):
+        Room().attach(rooms)
+    peer = serve(io).websocket()
+    for path in ("/rooms/a", "/rooms/b"):
+        peer.connect(path)
+    peer.emit("say", "hello", namespace="/rooms/b")
+    assert peer.event("/rooms/b") == ["said", "hello", 1]
+    with pytest.raises(RuntimeError, match="not called by a handler"):
+        _ = room.namespace
+
+
 def test_each_path_has_one_instance() -> None:
     io = SocketIO()
     base = Base("/chat")
