@@ -33,11 +33,13 @@ _EVENT = PacketType.EVENT
 class Client:
     """Decodes what one client sends and hands it to its sockets. All of it runs where packets are read."""
 
-    __slots__ = ("_decoder", "_io", "_left", "session", "sockets")
+    __slots__ = ("_decoder", "_io", "_is_assembling", "_left", "session", "sockets")
 
     def __init__(self, io: SocketIO, session: Session) -> None:
         self._io = io
         self._decoder = io.parser.decoder()
+        # Whether a packet has begun whose other messages have a deadline.
+        self._is_assembling = False
         self.session = session
         self.sockets: dict[str, Socket] = {}
         # Namespaces that the server has ended: events to them may be under way, and are no error.
@@ -49,15 +51,12 @@ class Client:
         Raises:
             ProtocolError: the client may not send it; the session is to be closed.
         """
-        if isinstance(data, str):
-            packet = self._decoder.add_text(data)
-            if packet is None:
-                self._await_attachments()
-                return
-        else:
-            packet = self._decoder.add_binary(data)
-            if packet is None:
-                return
+        packet = self._decoder.add_text(data) if isinstance(data, str) else self._decoder.add_binary(data)
+        if packet is None:
+            self._await_rest()
+            return
+        if self._is_assembling:
+            self._is_assembling = False
             self._assembling.cancel(self)
         self._receive_packet(packet)
 
@@ -120,11 +119,14 @@ class Client:
     def _assembling(self) -> Timeouts[Assembler]:
         return self.session.server.runtime.assembling
 
-    def _await_attachments(self) -> None:
+    def _await_rest(self) -> None:
         """Give a packet's attachments their time; they are kept for clients only that are where it goes to."""
+        if self._is_assembling:
+            return
         path = self._decoder.pending_namespace
-        if path not in self.sockets and (self._left is None or path not in self._left):
+        if path is not None and path not in self.sockets and (self._left is None or path not in self._left):
             raise ProtocolError("packet for a namespace that the client is not in")
+        self._is_assembling = True
         self._assembling.start(self)
 
     def _receive_packet(self, packet: Packet) -> None:

@@ -19,8 +19,8 @@ from geventsio.choosing import Chooser
 from geventsio.errors import NamespaceError
 from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator
-from geventsio.protocol.common_parser import MAX_NAMESPACE as MAX_PATH
 from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.sio_packet import MAX_NAMESPACE as MAX_PATH
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.registrar import Registrar
 from geventsio.registry import EventHandlers, check_event_name

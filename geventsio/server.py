@@ -28,7 +28,7 @@ from geventsio.errors import NamespaceError
 from geventsio.namespace import Namespace, normal_path
 from geventsio.namespaces import DynamicNamespace, Namespaces
 from geventsio.operators import BroadcastOperator
-from geventsio.protocol.common_parser import CommonParser
+from geventsio.protocol.parser import make_parser
 from geventsio.registry import HandlerKinds
 from geventsio.socket import Socket
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
@@ -57,7 +57,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
 
     def __init__(self, *, adapter: Callable[..., Adapter] = LocalAdapter, **options: Any) -> None:
         engine_options, self.options = split_options(options)
-        self.parser = CommonParser(self.options.max_attachments)
+        self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
         self.kinds = HandlerKinds(
             {
                 Socket: "socket",
