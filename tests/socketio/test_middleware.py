@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -506,3 +507,27 @@ def test_a_client_that_leaves_during_a_middleware(serve: Serve) -> None:
     gate.set()
     wait_until(lambda: len(trace) == 3)
     assert trace == ["middleware False", "handler", "disconnect"]
+
+
+def test_who_blocks_the_hub_is_named(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    io = SocketIO(blocked_threshold=0.01)
+
+    def block() -> str:
+        time.sleep(0.02)  # not gevent's
+        return "blocked"
+
+    @io.ns("/chat").use_event
+    def around(call: EventCall, next: Next) -> Any:
+        return block()
+
+    io.ns("/").once("once", lambda: block())
+    io.ns("/").on("event", block)
+    peer = serve(io).connect()
+    peer.connect("/chat")
+    assert peer.ask("once") == ["blocked"]
+    assert peer.ask("event") == ["blocked"]
+    assert peer.ask("event", namespace="/chat") == ["blocked"]
+    blamed = [record.getMessage().partition(" blocked the hub")[0] for record in caplog.records]
+    assert "a handler of 'once' in /" in blamed
+    assert "the handler test_who_blocks_the_hub_is_named.<locals>.block of 'event' in /" in blamed
+    assert "a handler of 'event' in /chat, or what is called around it," in blamed
