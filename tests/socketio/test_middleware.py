@@ -24,7 +24,7 @@ from geventsio import (
 )
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.levels import answers, both_levels, registered
-from tests.socketio.peer import ACK, EVENT, Packet
+from tests.socketio.peer import ACK, DISCONNECT, EVENT, Packet
 
 # Listeners
 
@@ -531,3 +531,47 @@ def test_who_blocks_the_hub_is_named(serve: Serve, caplog: pytest.LogCaptureFixt
     assert "a handler of 'once' in /" in blamed
     assert "the handler test_who_blocks_the_hub_is_named.<locals>.block of 'event' in /" in blamed
     assert "a handler of 'event' in /chat, or what is called around it," in blamed
+
+
+@pytest.mark.parametrize("place", ["listener", "before", "after", "error handler", "overlapping"])
+def test_deleting_the_namespace_from_around_a_handler(serve: Serve, log: Log, place: str) -> None:
+    io = SocketIO()
+    chat = io.ns("/chat")
+    trace: list[str] = []
+
+    def delete(here: str) -> None:
+        if here == place:
+            io.delete_ns("/chat")
+            gevent.sleep(0)
+
+    @chat.use_event
+    def around(call: EventCall, next: Next) -> Any:
+        delete("before")
+        try:
+            return next()
+        finally:
+            delete("after")
+
+    @chat.on_error
+    def failed(error: BaseException, socket: Socket) -> None:
+        delete("error handler")
+        trace.append(f"error handler {socket.connected}")
+
+    @chat.on("event", concurrent=place == "overlapping")
+    def event() -> None:
+        delete("overlapping")
+        trace.append("handler")
+        raise ValueError
+
+    chat.on_any(lambda event: delete("listener"))
+    chat.on_disconnect(lambda reason: trace.append(str(reason)))
+    peer = serve(io).websocket()
+    peer.connect("/chat")
+    peer.emit("event", namespace="/chat")
+    assert peer.packet() == Packet(DISCONNECT, "/chat")
+    wait_until(lambda: len(trace) == 3)
+    ended = ["server namespace disconnect"]
+    expected = ["handler", "error handler False"]
+    assert trace == (ended + expected if place == "overlapping" else expected + ended)
+    assert log.take_one().exc_info
+    assert peer.refused("/chat") == {"message": "Invalid namespace"}
