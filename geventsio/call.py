@@ -21,9 +21,9 @@ class Call:
     Attributes:
         socket: the socket it is for.
         args: the event's arguments, the auth payload, or the disconnect reason.
-        event: the event's name; empty for connect and disconnect.
+        event: the event's name; empty if there is none.
         ack_id: of the event; None if the client asked for no acknowledgement.
-        kept: what several parameters take alike, once one of them has; not there until then.
+        kept: what several parameters of its handler take alike; only there for handlers that do.
     """
 
     __slots__ = ("_ack", "ack_id", "args", "event", "kept", "socket")

@@ -69,7 +69,7 @@ def run_event(socket: Socket, packet: Packet) -> None:
         if result is not None and packet.id is not None:
             _answer(call.ack, result)
     except ExtractError as error:
-        logger.warning("skipped the event %r in %s: %s", event, socket.ns, error, extra=_fields(socket, event))
+        _skip(socket, event, error)
         call.answer_error(error)
     except BaseException as error:
         _report(socket, event, error)
@@ -81,6 +81,8 @@ def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
     try:
         if handler is not None:
             handler(Call(socket, [reason]))
+    except ExtractError as error:
+        _skip(socket, "disconnect", error)
     except BaseException as error:
         _report(socket, "disconnect", error)
     finally:
@@ -131,6 +133,11 @@ def _report(socket: Socket, event: str, error: BaseException, client_left: bool 
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         raise error
     logger.error("exception in the handler of %r in %s", event, socket.ns, exc_info=error, extra=_fields(socket, event))
+
+
+def _skip(socket: Socket, event: str, error: ExtractError) -> None:
+    """Log that a handler's parameters can't be taken from its event."""
+    logger.warning("skipped the event %r in %s: %s", event, socket.ns, error, extra=_fields(socket, event))
 
 
 def _fields(socket: Socket, event: str) -> dict[str, str]:

@@ -25,10 +25,11 @@ class HandlerKind:
         injectable: classes and the attribute of `Call` that each is taken from.
         refused: classes that other kinds know, with the reason why this one can't have them.
         has_data: whether `Data[T]` is allowed.
+        validates: whether plain parameters are validated to their annotations.
+        has_event: whether `Event` is allowed; None for where there is any number of arguments.
 
     Attributes:
         key: the name in short, as in `allowed_in` of extractors.
-        has_event: whether `Event` is allowed.
         state: what `State[T]` can be, by its type.
     """
 
@@ -39,6 +40,8 @@ class HandlerKind:
         injectable: Mapping[type[Any], str],
         refused: Mapping[type[Any], str],
         has_data: bool = True,
+        validates: bool = True,
+        has_event: bool | None = None,
     ) -> None:
         self.name = name
         self.arguments = arguments
@@ -46,7 +49,8 @@ class HandlerKind:
         self.refused = dict(refused)
         self.has_data = has_data
         self.key = name.partition(" ")[0]
-        self.has_event = arguments is None
+        self.validates = validates
+        self.has_event = arguments is None if has_event is None else has_event
         self.state: Mapping[type[Any], Any] = {}
         self._plans: dict[CodeType, tuple[dict[str, Any], Plan]] = {}
 

@@ -51,7 +51,8 @@ class HandlerKinds:
         """Let handlers of all kinds take these values as `State[T]`; before any is registered."""
         by_type = {type(value): value for value in state}
         for kind in vars(self).values():
-            kind.state = by_type
+            if isinstance(kind, HandlerKind):
+                kind.state = by_type
 
 
 class EventHandlers:
