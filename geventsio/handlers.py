@@ -69,7 +69,7 @@ class HandlerKind:
             return cached[1]
         plan, used_local_names = make_plan(self, function)
         if not used_local_names and len(self._plans) < MAX_CACHED_PLANS:
-            self._plans[function.__code__] = (annotations, plan)
+            self._plans[function.__code__] = (dict(annotations), plan)
         return plan
 
     def injected(self, annotation: Any) -> Take | None:
