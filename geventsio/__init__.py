@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from geventsio.ack import AckFuture, AckSender, AckStream
+from geventsio.class_namespace import ClassNamespace, event
+from geventsio.context import copy_current_context
 from geventsio.errors import (
     AckClosedError,
     AckDecodeError,
@@ -32,6 +34,7 @@ from geventsio.extract import (
     State,
     TryData,
 )
+from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
 from geventsio.operators import BroadcastOperator
 from geventsio.server import SocketIO
@@ -49,10 +52,12 @@ __all__ = [
     "AdapterError",
     "BroadcastOperator",
     "BufferFullError",
+    "ClassNamespace",
     "ConnectRefused",
     "Data",
     "DisconnectReason",
     "Event",
+    "EventCall",
     "Extension",
     "Extensions",
     "Extract",
@@ -64,6 +69,7 @@ __all__ = [
     "MaybeHttpExtension",
     "Namespace",
     "NamespaceError",
+    "Next",
     "ProtocolError",
     "ProtocolVersion",
     "SendError",
@@ -75,5 +81,7 @@ __all__ = [
     "State",
     "TransportType",
     "TryData",
+    "copy_current_context",
+    "event",
     "http_extensions",
 ]

@@ -21,7 +21,7 @@ class Call:
     Attributes:
         socket: the socket it is for.
         args: the event's arguments, the auth payload, or the disconnect reason.
-        event: the event's name; empty if there is none.
+        event: the event's name; "connect", "disconnect", or "ack" for the callback of an acknowledgement.
         ack_id: of the event; None if the client asked for no acknowledgement.
         kept: what several parameters of its handler take alike; only there for handlers that do.
     """
@@ -30,7 +30,7 @@ class Call:
 
     kept: dict[object, Any]
 
-    def __init__(self, socket: Socket, args: list[Any], event: str = "", ack_id: int | None = None) -> None:
+    def __init__(self, socket: Socket, args: list[Any], event: str, ack_id: int | None = None) -> None:
         self.socket = socket
         self.args = args
         self.event = event

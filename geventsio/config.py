@@ -46,7 +46,7 @@ _COUNTS = frozenset(
 _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
-_SWITCHES = frozenset({"allow_upgrades", "cors_credentials", "serve_client"})
+_SWITCHES = frozenset({"allow_upgrades", "concurrent_handlers", "cors_credentials", "serve_client"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +138,8 @@ class SocketIOOptions:
         max_attachments: binary attachments that one packet may have.
         serve_client: whether `<req_path>/socket.io.js` and its variants are served.
         client_dir: folder with the client's bundles; None looks for `node_modules/socket.io-client/dist`.
+        concurrent_handlers: whether a socket's next event is handled while an earlier one's handler blocks;
+            `concurrent` says it for one handler.
         state: values that handlers take as `State[T]`, by their types; one of each type.
     """
 
@@ -147,6 +149,7 @@ class SocketIOOptions:
     max_attachments: int = 10
     serve_client: bool = True
     client_dir: str | None = None
+    concurrent_handlers: bool = False
     state: Collection[object] = ()
 
     def __post_init__(self) -> None:

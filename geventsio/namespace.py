@@ -15,9 +15,11 @@ from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
-from geventsio.registry import EventHandlers, Registrar, check_event_name
+from geventsio.registrar import Registrar
+from geventsio.registry import EventHandlers, check_event_name
 
 if TYPE_CHECKING:
+    from geventsio.class_namespace import ClassNamespace
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
 
@@ -50,6 +52,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         path: with its leading slash.
         sockets: the sockets connected to this server, by id; do not change it.
         adapter: keeps the rooms.
+        owner: the object whose methods are its handlers, if it is class-based.
         answers_errors: whether clients are told why their events were skipped; see `answer_errors`.
     """
 
@@ -61,7 +64,8 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
         self.middlewares: list[Handler] = []
         self.adapter: Adapter = adapter(path, self.sockets)
         self._connect_handler: Handler | None = None
-        self._handlers = EventHandlers(io.kinds)
+        self.handlers = EventHandlers(io.kinds)
+        self.owner: ClassNamespace | None = None
         self._last_ack_id = 0
         self.answers_errors = False
 
@@ -133,17 +137,6 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
             if room in self.sockets and room != own_id:
                 raise ValueError("a room can't have the name of another socket's id")
 
-    def find_handler(self, own: EventHandlers | None, event: str) -> Handler | None:
-        """The socket's own handler of an event, or the namespace's, or one of their fallbacks."""
-        shared = self._handlers
-        if own is None:
-            return shared.events.get(event) or shared.fallback
-        return own.events.get(event) or shared.events.get(event) or own.fallback or shared.fallback
-
-    def find_disconnect_handler(self, own: EventHandlers | None) -> Handler | None:
-        """The socket's own disconnect handler, or the namespace's."""
-        return (own and own.disconnect) or self._handlers.disconnect
-
     def prepare_connect(self, call: Call) -> Callable[[], object] | None:
         """Take the connect handler's parameters and return what runs it; None if there is none.
 
@@ -163,7 +156,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
             del self.sockets[socket.id]
 
     def _event_handlers(self) -> EventHandlers:
-        return self._handlers
+        return self.handlers
 
     def _target(self) -> Target:
         return self, EVERYBODY, None

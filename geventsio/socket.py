@@ -13,11 +13,11 @@ from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_ev
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import SocketClosedError
 from geventsio.extensions import Extensions
-from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator, SocketOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet
-from geventsio.registry import EventHandlers, Registrar
+from geventsio.registrar import Registrar
+from geventsio.registry import EventHandlers
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
 
 if TYPE_CHECKING:
@@ -50,9 +50,10 @@ class Socket(Chooser[SocketOperator], Registrar):
         id: public and random; also the name of a room that only this socket is in.
         namespace: the namespace it is connected to.
         client: the Engine.IO connection it shares with the client's other namespaces.
+        handlers: its own handlers; None until there is one.
     """
 
-    __slots__ = ("_acks", "_data", "_extensions", "_handlers", "_jobs", "_state", "client", "id", "namespace")
+    __slots__ = ("_acks", "_data", "_extensions", "_jobs", "_state", "client", "handlers", "id", "namespace")
 
     def __init__(self, client: Client, namespace: Namespace) -> None:
         self.id = secrets.token_urlsafe(ID_BYTES)
@@ -64,7 +65,7 @@ class Socket(Chooser[SocketOperator], Registrar):
         self._acks: dict[int, PendingAck] | None = None
         self._data: dict[str, Any] | None = None
         self._extensions: Extensions | None = None
-        self._handlers: EventHandlers | None = None
+        self.handlers: EventHandlers | None = None
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} in {self.namespace.path} {self._state.name.lower()}>"
@@ -231,6 +232,10 @@ class Socket(Chooser[SocketOperator], Registrar):
         """Have a callback called, once, when no events wait any more."""
         self._jobs.drained = callback
 
+    def overlap(self) -> None:
+        """Handle the events that wait beside the one whose handler is about to be called."""
+        self._jobs.overlap(self.io.options.max_pending_events)
+
     def start_callback(self, callback: Callable[..., object], *args: object) -> None:
         """Run a callback of the user's in a worker greenlet."""
         self.client.session.server.runtime.workers.start(None, run_callback, (self, callback, args))
@@ -244,14 +249,6 @@ class Socket(Chooser[SocketOperator], Registrar):
     def was_accepted(self) -> bool:
         """Whether the client has been told that it is connected; still true while it is being disconnected."""
         return self._state is _CONNECTED or self._state is State.CLOSED
-
-    def find_handler(self, event: str) -> Handler | None:
-        """The handler of an event: its own, its namespace's, or one of their fallbacks."""
-        return self.namespace.find_handler(self._handlers, event)
-
-    def find_disconnect_handler(self) -> Handler | None:
-        """Its own disconnect handler, or its namespace's."""
-        return self.namespace.find_disconnect_handler(self._handlers)
 
     def accept(self) -> bool:
         """Become connected and tell the client; False if it is gone."""
@@ -298,6 +295,7 @@ class Socket(Chooser[SocketOperator], Registrar):
         if state is _CONNECTED:
             self.client.session.server.callbacks.add()
             self._jobs.submit(run_disconnect, self, reason)
+            self._jobs.lift()  # handlers may go on until the disconnect handler ends them
 
     def _choose(self, *step: Any) -> BroadcastOperator:
         return BroadcastOperator(self.namespace, self.id, *step)
@@ -325,9 +323,9 @@ class Socket(Chooser[SocketOperator], Registrar):
             session.raise_unsent()
 
     def _event_handlers(self) -> EventHandlers:
-        if self._handlers is None:
-            self._handlers = EventHandlers(self.io.kinds)
-        return self._handlers
+        if self.handlers is None:
+            self.handlers = EventHandlers(self.io.kinds)
+        return self.handlers
 
 
 #: The name that the model of this API has for it.

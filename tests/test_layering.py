@@ -27,9 +27,9 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack broadcasting call choosing client compound context convert dispatch extensions extract".split()
-            + "globals handlers namespace operators plan pydantic_types registry scope server".split()
-            + "socket static take wsgi".split()
+            "ack background broadcasting call choosing class_namespace client compound context convert dispatch".split()
+            + "extensions extract globals handlers middleware namespace operators plan pydantic_types".split()
+            + "registrar registry scope server socket static take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
