@@ -297,13 +297,17 @@ def _describe(cls: Any) -> list[Field] | None:
             for item in cls.__attrs_attrs__
             if item.init
         ]
-    if issubclass(cls, tuple) and hasattr(cls, "_field_defaults"):
+    if _is_named_tuple(cls):
         hints = get_type_hints(cls, include_extras=True)
         return [Field(name, name, hints.get(name, Any), name not in cls._field_defaults) for name in cls._fields]
     if hasattr(cls, "__required_keys__"):
         hints = get_type_hints(cls, include_extras=True)
         return [Field(name, name, *_typed_dict_item(cls, name, hint)) for name, hint in hints.items()]
     return None
+
+
+def _is_named_tuple(cls: type) -> bool:
+    return issubclass(cls, tuple) and hasattr(cls, "_field_defaults")
 
 
 def _describe_struct(cls: type[msgspec.Struct]) -> list[Field]:

@@ -15,6 +15,7 @@ from geventsio import (
     Data,
     DisconnectReason,
     Event,
+    EventCall,
     Extension,
     Extract,
     ExtractError,
@@ -22,6 +23,7 @@ from geventsio import (
     HttpExtension,
     MaybeExtension,
     MaybeHttpExtension,
+    Next,
     ProtocolVersion,
     Socket,
     SocketIO,
@@ -530,3 +532,92 @@ class Refusing:
 
     def __post_init__(self) -> None:
         raise ConnectRefused("not you", data=1)
+
+
+# Around handlers
+
+
+def test_listeners_middlewares_and_error_handlers_have_extractors_too(serve: Serve, log: Log) -> None:
+    io = SocketIO(state=[COUNTER])
+    seen: list[tuple[Any, ...]] = []
+    root = io.ns("/")
+
+    @root.on_any
+    def listener(name: Event, socket: Socket, counter: State[Counter]) -> None:
+        seen.append(("listener", name, socket.connected, counter is COUNTER))
+
+    @root.use_event
+    def middleware(call: EventCall, following: Next, name: Event, counter: State[Counter], socket: Socket) -> Any:
+        seen.append(("middleware", name, call.event, counter is COUNTER))
+        socket.extensions.insert(User("of the middleware"))
+        return following()
+
+    @root.on_error
+    def failed(error: Exception, name: Event, user: Extension[User]) -> None:
+        seen.append(("error handler", name, str(error), user.name))
+
+    @root.on("event")
+    def event(user: Extension[User], number: int) -> None: ...
+
+    peer = serve(io).connect()
+    peer.emit("event")
+    wait_until(lambda: len(seen) == 3)
+    log.take_one()
+    assert seen == [
+        ("listener", "event", True, True),
+        ("middleware", "event", "event", True),
+        ("error handler", "event", "parameter 'number': argument 0 is missing", "of the middleware"),
+    ]
+
+
+@pytest.mark.parametrize("where", ["listener", "event middleware", "error handler"])
+@pytest.mark.parametrize("annotation", [Data[int], AckSender, DisconnectReason], ids=label)
+def test_extractors_that_have_nothing_to_take_around_handlers(where: str, annotation: Any) -> None:
+    root = SocketIO().ns("/")
+    registering: dict[str, Any] = {
+        "listener": root.on_any,
+        "event middleware": root.use_event,
+        "error handler": root.on_error,
+    }
+    with pytest.raises(HandlerSignatureError, match=f"parameter 'value' of the {where} .* is not allowed here, "):
+        registering[where](taking(annotation, []))
+
+
+def test_a_listener_that_can_not_be_called_answers_nothing_in_the_handler_s_place(serve: Serve, log: Log) -> None:
+    io = SocketIO()
+    io.ns("/").answer_errors()
+    io.ns("/").on_any(taking(int, []))
+    io.ns("/").on("event", lambda: "the handler's answer")
+    assert serve(io).connect().ask("event") == ["the handler's answer"]
+    assert log.take_one().getMessage() == "skipped the event 'event' in /: parameter 'value': Expected `int`, got `str`"
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [("connect", "connect"), ("middleware", "connect"), ("event", "event"), ("disconnect", "disconnect")],
+)
+def test_the_error_handler_is_told_what_did_not_fit_and_where(serve: Serve, log: Log, kind: str, event: str) -> None:
+    io = SocketIO()
+    errors: list[tuple[str, Exception]] = []
+
+    @io.ns("/").on_error
+    def failed(error: Exception, name: Event) -> None:
+        errors.append((name, error))
+
+    register(io, kind, taking(list[int] if kind == "event" else Extension[Missing], []))
+    peer = serve(io).websocket()
+    if event == "connect":
+        peer.refused()
+    else:
+        peer.connect()
+        peer.emit("event", [1, "2"])
+        peer.say_goodbye()
+        assert "parameter 'value': " in log.take_one().getMessage()
+    ((name, error),) = wait_until(lambda: errors)
+    assert name == event
+    assert isinstance(error, ExtractError)
+    if kind == "event":
+        assert (error.parameter, error.path, error.reason) == ("value", "$[1]", "Expected `int`, got `str`")
+        assert isinstance(error.__cause__, ValueError)
+    else:
+        assert (error.parameter, error.path, error.reason) == ("value", None, "Extension[Missing] is missing")
