@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from geventsio.ack import AckFuture, AckSender, AckStream
+from geventsio.ack import AckFuture, AckSender
+from geventsio.ack_stream import AckStream
 from geventsio.class_namespace import ClassNamespace, event
 from geventsio.context import copy_current_context
 from geventsio.errors import (
@@ -16,7 +17,12 @@ from geventsio.errors import (
     ExtractError,
     GeventsioError,
     HandlerSignatureError,
+    InvalidCatchAllError,
+    InvalidParamError,
+    InvalidParamSegmentError,
     NamespaceError,
+    PatternConflictError,
+    PatternError,
     ProtocolError,
     SendError,
     SerializeError,
@@ -36,7 +42,9 @@ from geventsio.extract import (
 )
 from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
+from geventsio.namespaces import DynamicNamespace
 from geventsio.operators import BroadcastOperator
+from geventsio.remote import RemoteSocket
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
@@ -56,6 +64,7 @@ __all__ = [
     "ConnectRefused",
     "Data",
     "DisconnectReason",
+    "DynamicNamespace",
     "Event",
     "EventCall",
     "Extension",
@@ -65,13 +74,19 @@ __all__ = [
     "GeventsioError",
     "HandlerSignatureError",
     "HttpExtension",
+    "InvalidCatchAllError",
+    "InvalidParamError",
+    "InvalidParamSegmentError",
     "MaybeExtension",
     "MaybeHttpExtension",
     "Namespace",
     "NamespaceError",
     "Next",
+    "PatternConflictError",
+    "PatternError",
     "ProtocolError",
     "ProtocolVersion",
+    "RemoteSocket",
     "SendError",
     "SerializeError",
     "Socket",

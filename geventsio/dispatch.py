@@ -19,11 +19,35 @@ from geventsio.registry import find_handler
 from geventsio.types import DisconnectReason
 
 if TYPE_CHECKING:
+    from geventsio.namespace import Namespace
     from geventsio.socket import Socket
 
-__all__ = ["describe_job", "report", "run_callback", "run_connect", "run_disconnect", "run_event"]
+__all__ = [
+    "describe_job",
+    "report",
+    "run_adapter",
+    "run_callback",
+    "run_connect",
+    "run_disconnect",
+    "run_event",
+    "run_start",
+]
 
 logger = logging.getLogger("geventsio")
+
+
+def run_start(socket: Socket, auth: dict[str, Any]) -> None:
+    """Prepare the socket's namespace, or wait while that is done for another, and then connect."""
+    start = socket.namespace.start
+    try:
+        if start is not None:
+            start()
+    except BaseException as error:
+        socket.refuse("Namespace unavailable", None)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        run_connect(socket, auth)
 
 
 def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
@@ -112,10 +136,20 @@ def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[ob
         report(call, error)
 
 
+def run_adapter(namespace: Namespace, operation: Callable[..., object], args: tuple[object, ...]) -> None:
+    """Have the adapter carry out what another thread asked for."""
+    try:
+        operation(*args)
+    except Exception:
+        logger.exception("the adapter of %s failed", namespace.path)
+
+
 def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
     """Name a job for who reads in the log that it blocked everybody else."""
     if job is run_callback:
         return f"the acknowledgement's callback {_name(args[1])}"
+    if job is run_adapter:
+        return f"the adapter's {_name(args[1])} in {args[0].path}"
     socket: Socket = args[0]
     if job is run_event:
         event = args[1].data

@@ -27,9 +27,10 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack background broadcasting call choosing class_namespace client compound context convert dispatch".split()
-            + "extensions extract globals handlers middleware namespace operators plan pydantic_types".split()
-            + "registrar registry scope server socket static take wsgi".split()
+            "ack ack_stream adapter_calls asking background broadcasting call choosing class_namespace client".split()
+            + "compound context convert dispatch extensions extract globals handlers handshake middleware".split()
+            + "namespace namespaces operators plan pydantic_types registrar registry remote routes scope server".split()
+            + "socket static take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

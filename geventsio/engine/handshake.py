@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 __all__ = ["Handshake"]
@@ -27,9 +28,12 @@ class Handshake:
     """What is kept of a WSGI environ: all its strings, and the extensions of outer middlewares.
 
     A server's own environ takes 5 KB and more, and holds on to sockets and buffers.
+
+    Attributes:
+        opened: when the request came (monotonic seconds).
     """
 
-    __slots__ = ("_keys", "_values")
+    __slots__ = ("_keys", "_values", "opened")
 
     def __init__(self, environ: dict[str, Any]) -> None:
         kept = {
@@ -42,6 +46,7 @@ class Handshake:
             keys = _shared_keys.setdefault(keys, keys)
         else:
             keys = _shared_keys.get(keys, keys)
+        self.opened = monotonic()
         self._keys = keys
         self._values = tuple(kept.values())
 
