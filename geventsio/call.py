@@ -23,7 +23,7 @@ class Call:
         args: the event's arguments, the auth payload, or the disconnect reason.
         event: the event's name; "connect", "disconnect", or "ack" for the callback of an acknowledgement.
         ack_id: of the event; None if the client asked for no acknowledgement.
-        kept: what several parameters take alike, once one of them has; not there until then.
+        kept: what several parameters of its handler take alike; only there for handlers that do.
     """
 
     __slots__ = ("_ack", "ack_id", "args", "event", "kept", "socket")

@@ -48,7 +48,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection
 from operator import attrgetter
-from types import NoneType
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from geventsio.call import Call, Take
@@ -77,7 +77,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: What `allowed_in` may name.
-KINDS = frozenset({"connect", "middleware", "event", "disconnect"})
+KINDS = frozenset({"connect", "disconnect", "error", "event", "listener", "middleware"})
 
 # Types that are made of values: checkers take what stands in the brackets of the names themselves for types.
 _ANNOTATED: Any = Annotated
@@ -236,8 +236,8 @@ class Extract:
     Args:
         function: returns the value. Its parameters are taken like those of the handler, by extractors or as the
             arguments of the event. It runs each time that the handler is to be called, and may switch greenlets.
-        allowed_in: the kinds of handlers that may have it, out of "connect", "middleware", "event" and "disconnect";
-            None for all that have what its parameters need.
+        allowed_in: the kinds of handlers that may have it, out of "connect", "middleware", "event", "listener",
+            "error" and "disconnect"; None for all that have what its parameters need.
 
     Raises:
         ValueError: there is no such kind.
@@ -322,7 +322,7 @@ def _without(annotation: Any, member: type) -> Any:
 def _class_of(wanted: Any, name: str) -> type:
     """The class by which a value is found; of a generic one, what stands before the brackets."""
     cls = get_origin(wanted) or wanted
-    if not isinstance(cls, type):
+    if not isinstance(cls, type) or cls is UnionType:
         raise TypeError(f"{name}[...] must name one class, not {wanted}")
     return cls
 

@@ -36,6 +36,7 @@ __all__ = ["MAX_PATH", "Namespace", "NamespaceHandlers", "normal_path"]
 logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
+H = TypeVar("H", bound="NamespaceHandlers")
 
 
 def normal_path(path: str) -> str:
@@ -96,15 +97,19 @@ class NamespaceHandlers(Registrar):
         self.middlewares.append(Handler(middleware, self.io.kinds.middleware))
         return middleware
 
-    def answer_errors(self, answer: bool = True) -> None:
+    def answer_errors(self: H, answer: bool = True) -> H:
         """Tell clients that an event of theirs was skipped or has failed, if they wait for its acknowledgement.
 
         Without it, they wait in vain. The answer is one argument: `{"error": {"message": "...", "parameter": "msg",
         "path": "$.room"}}` when a handler's parameters can't be taken from what they sent, with null for the path if
         it is not about data, and `{"error": {"message": "Internal server error"}}` when a handler or a middleware has
         raised. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
+
+        Returns:
+            This namespace, or these dynamic ones.
         """
         self.handlers.answers_errors = answer
+        return self
 
     def _event_handlers(self) -> EventHandlers:
         return self.handlers

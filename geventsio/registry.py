@@ -55,9 +55,16 @@ class HandlerKinds:
             {**no_reason, **of_call},
             has_data=False,
             validates=False,
+            has_event=True,
         )
         self.error = HandlerKind(
-            "error handler", ("the exception",), injectable, {**no_reason, **no_ack}, has_data=False, validates=False
+            "error handler",
+            ("the exception",),
+            injectable,
+            {**no_reason, **no_ack},
+            has_data=False,
+            validates=False,
+            has_event=True,
         )
 
     def provide(self, state: Iterable[object]) -> None:
