@@ -57,6 +57,7 @@ from geventsio.errors import ExtractError
 from geventsio.take import take_all, take_value
 
 if TYPE_CHECKING:
+    from geventsio.handlers import HandlerKind
     from geventsio.plan import Site
 
 __all__ = [
@@ -85,13 +86,11 @@ _UNION: Any = Union
 
 
 class Marker:
-    """What stands in an `Annotated` type to say where the parameter is taken from.
+    """What stands in an `Annotated` type to say where the parameter is taken from."""
 
-    Attributes:
-        takes_argument: whether plain parameters go on behind the first argument.
-    """
-
-    takes_argument = False
+    def takes_argument(self, kind: HandlerKind) -> bool:
+        """Whether the parameter is the first argument, and plain parameters go on behind it."""
+        return False
 
     def make(self, wanted: Any, site: Site) -> Take:
         """Return what takes the parameter.
@@ -109,7 +108,9 @@ class Marker:
 class DataMarker(Marker):
     """Marks `Data[T]`."""
 
-    takes_argument = True
+    def takes_argument(self, kind: HandlerKind) -> bool:
+        """See `Marker.takes_argument`."""
+        return True
 
     def make(self, wanted: Any, site: Site) -> Take:
         """See `Marker.make`."""
@@ -145,6 +146,10 @@ class TryDataMarker(DataMarker):
 
 class EventMarker(Marker):
     """Marks `Event`."""
+
+    def takes_argument(self, kind: HandlerKind) -> bool:
+        """See `Marker.takes_argument`."""
+        return kind.names_event
 
     def make(self, wanted: Any, site: Site) -> Take:
         """See `Marker.make`."""

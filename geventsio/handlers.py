@@ -27,6 +27,7 @@ class HandlerKind:
         has_data: whether `Data[T]` is allowed.
         validates: whether plain parameters are validated to their annotations.
         has_event: whether `Event` is allowed; None for where there is any number of arguments.
+        names_event: whether the first argument is the event's name.
 
     Attributes:
         key: the name in short, as in `allowed_in` of extractors.
@@ -42,6 +43,7 @@ class HandlerKind:
         has_data: bool = True,
         validates: bool = True,
         has_event: bool | None = None,
+        names_event: bool = False,
     ) -> None:
         self.name = name
         self.arguments = arguments
@@ -51,6 +53,7 @@ class HandlerKind:
         self.key = name.partition(" ")[0]
         self.validates = validates
         self.has_event = arguments is None if has_event is None else has_event
+        self.names_event = names_event
         self.state: Mapping[type[Any], Any] = {}
         self._plans: dict[CodeType, tuple[dict[str, Any], Plan]] = {}
 

@@ -165,8 +165,7 @@ class _Maker:
                 if take is None:
                     take = self._take_plain(used, wanted, parameter)
                     used = None if used is None else used + 1
-                elif marker is not None and marker.takes_argument and used is not None:
-                    # Data[T] is the first argument; plain parameters go on behind it.
+                elif marker is not None and used is not None and marker.takes_argument(self.kind):
                     used = max(used, 1)
             except TypeError as error:
                 if isinstance(error, HandlerSignatureError):  # of an extractor's own parameter

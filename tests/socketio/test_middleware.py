@@ -8,12 +8,13 @@ from typing import Any
 
 import gevent
 import pytest
-from gevent.event import Event
+from gevent.event import Event as Gate
 
 from geventsio import (
     AckSender,
     Data,
     DisconnectReason,
+    Event,
     EventCall,
     ExtractError,
     HandlerSignatureError,
@@ -58,6 +59,22 @@ def test_a_listener_takes_what_others_take(serve: Serve, level: str) -> None:
 
     assert answers(peer, "event") == []
     assert seen == [("event", True, True), ("sync", True, True)]
+
+
+def test_a_listener_may_take_the_name_as_event(serve: Serve) -> None:
+    where, peer = registered(serve, "namespace")
+    seen: list[tuple[Any, ...]] = []
+
+    @where.on_any
+    def first(event: Event, *args: Any) -> None:
+        seen.append((event, *args))
+
+    @where.on_any
+    def second(socket: Socket, event: Event, number: int = 0) -> None:
+        seen.append((event, number))
+
+    assert answers(peer, "event", 7) == []
+    assert seen == [("event", 7), ("event", 7), ("sync",), ("sync", 0)]
 
 
 @pytest.mark.parametrize("annotation", [AckSender, Data[str], DisconnectReason], ids=["ack", "data", "reason"])
@@ -155,7 +172,7 @@ def test_a_listener_that_is_killed_ends_the_event(serve: Serve) -> None:
     def listen(event: str) -> None:
         if event == "event":
             running.append(gevent.getcurrent())
-            Event().wait()
+            Gate().wait()
 
     io.ns("/").on("event", lambda: calls.append("handler"))
     io.ns("/").on("sync", lambda: "sync")
@@ -373,7 +390,7 @@ def test_a_middleware_tries_again(serve: Serve) -> None:
 
 def test_a_middleware_blocks_its_own_socket_only(serve: Serve) -> None:
     io = SocketIO()
-    gate, begun = Event(), Event()
+    gate, begun = Gate(), Gate()
     trace: list[str] = []
 
     @io.ns("/").use_event
@@ -484,7 +501,7 @@ def test_a_namespace_s_middlewares_are_its_own(serve: Serve) -> None:
 
 def test_a_client_that_leaves_during_a_middleware(serve: Serve) -> None:
     io = SocketIO()
-    begun, gate = Event(), Event()
+    begun, gate = Gate(), Gate()
     trace: list[str] = []
 
     @io.ns("/").use_event
