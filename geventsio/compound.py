@@ -103,7 +103,11 @@ def _annotate(annotation: Any, metadata: tuple[Any, ...]) -> Any:
 
 
 def _groups(members: Iterable[Any], is_simple: Callable[[Any], bool]) -> list[Any]:
-    """Join the members of a union that msgspec takes together, the first of which say where they are tried."""
+    """Join the members of a union that msgspec takes together, in the order in which they are tried.
+
+    What has a str comes last. The order in which the members are written down does not count for more: Python itself
+    takes `Data[str | UUID]` for `Data[UUID | str]`, if it has seen that before.
+    """
     groups: list[Any] = []
     for member in members:
         for index, group in enumerate(groups):
@@ -112,7 +116,7 @@ def _groups(members: Iterable[Any], is_simple: Callable[[Any], bool]) -> list[An
                 break
         else:
             groups.append(member)
-    return groups
+    return sorted(groups, key=lambda group: group is str or str in get_args(group))
 
 
 def _make_union(members: list[Convert]) -> Convert:
@@ -293,13 +297,17 @@ def _describe(cls: Any) -> list[Field] | None:
             for item in cls.__attrs_attrs__
             if item.init
         ]
-    if issubclass(cls, tuple) and hasattr(cls, "_field_defaults"):
+    if _is_named_tuple(cls):
         hints = get_type_hints(cls, include_extras=True)
         return [Field(name, name, hints.get(name, Any), name not in cls._field_defaults) for name in cls._fields]
     if hasattr(cls, "__required_keys__"):
         hints = get_type_hints(cls, include_extras=True)
         return [Field(name, name, *_typed_dict_item(cls, name, hint)) for name, hint in hints.items()]
     return None
+
+
+def _is_named_tuple(cls: type) -> bool:
+    return issubclass(cls, tuple) and hasattr(cls, "_field_defaults")
 
 
 def _describe_struct(cls: type[msgspec.Struct]) -> list[Field]:

@@ -87,7 +87,8 @@ def is_tuple_type(annotation: Any) -> bool:
 def value_converter(annotation: Any) -> Convert | None:
     """Return what turns a value into a type; None if everything fits.
 
-    Members of a union that look alike on the wire are tried from left to right: `UUID | str` is a UUID if it can be.
+    Members of a union that look alike on the wire are tried in turn, and str comes last: a `str | UUID` is a UUID if it
+    can be. Of several classes, the first whose fields fit is taken.
 
     Raises:
         TypeError: nothing from a client can be turned into this type.
@@ -95,7 +96,7 @@ def value_converter(annotation: Any) -> Convert | None:
     if annotation in (Parameter.empty, Any, object):
         return None
     try:
-        # Unions are equal whatever the order of their members, which decides here; their texts are not.
+        # Unions are equal whatever the order of their members, which may decide; their texts are not.
         return _cached(annotation, None if isinstance(annotation, type) else repr(annotation))
     except TypeError:
         # An annotation that can't be hashed is one as well; any other cause is found again.

@@ -146,7 +146,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         Raises:
             HandlerSignatureError, NamespaceError, ValueError: see `ClassNamespace.attach`.
         """
-        return handlers.attach(self.ns(handlers.path))
+        namespace = self.ns(handlers.path)
+        handlers.attach(namespace)
+        return namespace
 
     def of(self, path: str) -> Namespace:
         """The namespace of this path.

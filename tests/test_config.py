@@ -324,3 +324,25 @@ def test_the_folder_of_the_bundles() -> None:
     for value in (5, True, b"x", ["x"]):
         with pytest.raises(TypeError, match="^client_dir must be a folder's path, not "):
             split_options({"client_dir": value})
+
+
+def test_states() -> None:
+    values = [1, "two", [3]]
+    assert value_of(state=values) == (1, "two", [3])
+    assert value_of(state=()) == ()
+
+
+@pytest.mark.parametrize("state", [5, None, "abc", {"a": 1}, {1, 2}, object()], ids=label)
+def test_states_are_a_list(state: object) -> None:
+    with pytest.raises(TypeError, match="^state must be a list of values, one of each type, not "):
+        split_options({"state": state})
+
+
+@pytest.mark.parametrize("state", [[1, 2], ["a", 1, "a"]])
+def test_there_is_one_state_of_each_type(state: list[object]) -> None:
+    with pytest.raises(ValueError, match="^state must have one value of each type, and has a second (int|str)$"):
+        split_options({"state": state})
+
+
+def test_a_state_s_type_is_exactly_its_own() -> None:
+    assert value_of(state=[True, 1]) == (True, 1)
