@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from geventsio.ack import AckFuture, AckSender
 from geventsio.ack_stream import AckStream
+from geventsio.class_namespace import ClassNamespace, event
+from geventsio.context import copy_current_context
 from geventsio.errors import (
     AckClosedError,
     AckDecodeError,
@@ -21,7 +23,19 @@ from geventsio.errors import (
     SerializeError,
     SocketClosedError,
 )
-from geventsio.extract import Data
+from geventsio.extensions import Extensions, http_extensions
+from geventsio.extract import (
+    Data,
+    Event,
+    Extension,
+    Extract,
+    HttpExtension,
+    MaybeExtension,
+    MaybeHttpExtension,
+    State,
+    TryData,
+)
+from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
 from geventsio.operators import BroadcastOperator
 from geventsio.remote import RemoteSocket
@@ -40,14 +54,24 @@ __all__ = [
     "AdapterError",
     "BroadcastOperator",
     "BufferFullError",
+    "ClassNamespace",
     "ConnectRefused",
     "Data",
     "DisconnectReason",
+    "Event",
+    "EventCall",
+    "Extension",
+    "Extensions",
+    "Extract",
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
+    "HttpExtension",
+    "MaybeExtension",
+    "MaybeHttpExtension",
     "Namespace",
     "NamespaceError",
+    "Next",
     "ProtocolError",
     "ProtocolVersion",
     "RemoteSocket",
@@ -57,5 +81,10 @@ __all__ = [
     "SocketClosedError",
     "SocketIO",
     "SocketRef",
+    "State",
     "TransportType",
+    "TryData",
+    "copy_current_context",
+    "event",
+    "http_extensions",
 ]

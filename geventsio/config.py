@@ -46,7 +46,7 @@ _COUNTS = frozenset(
 _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
-_SWITCHES = frozenset({"allow_upgrades", "cors_credentials", "serve_client"})
+_SWITCHES = frozenset({"allow_upgrades", "concurrent_handlers", "cors_credentials", "serve_client"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +138,9 @@ class SocketIOOptions:
         max_attachments: binary attachments that one packet may have.
         serve_client: whether `<req_path>/socket.io.js` and its variants are served.
         client_dir: folder with the client's bundles; None looks for `node_modules/socket.io-client/dist`.
+        concurrent_handlers: whether a socket's next event is handled while an earlier one's handler blocks;
+            `concurrent` says it for one handler.
+        state: values that handlers take as `State[T]`, by their types; one of each type.
     """
 
     connect_timeout: float = 45
@@ -146,11 +149,14 @@ class SocketIOOptions:
     max_attachments: int = 10
     serve_client: bool = True
     client_dir: str | None = None
+    concurrent_handlers: bool = False
+    state: Collection[object] = ()
 
     def __post_init__(self) -> None:
         _check_common(self)
         if self.client_dir is not None and not isinstance(self.client_dir, str):
             raise TypeError(f"client_dir must be a folder's path, not {self.client_dir!r}")
+        object.__setattr__(self, "state", _check_state(self.state))
 
 
 def split_options(options: dict[str, Any]) -> tuple[EngineOptions, SocketIOOptions]:
@@ -240,6 +246,17 @@ def _check_transports(transports: object) -> tuple[str, ...]:
     if not names or len(set(names)) != len(names) or not set(names) <= set(known):
         raise ValueError(f"transports must name one or both of {known} once, not {transports!r}")
     return names
+
+
+def _check_state(state: object) -> tuple[object, ...]:
+    if not isinstance(state, (list, tuple)):
+        raise TypeError(f"state must be a list of values, one of each type, not {state!r}")
+    seen: set[type] = set()
+    for value in state:
+        if type(value) in seen:
+            raise ValueError(f"state must have one value of each type, and has a second {type(value).__name__}")
+        seen.add(type(value))
+    return tuple(state)
 
 
 def _normal_path(path: object) -> str:

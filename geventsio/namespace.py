@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -14,16 +14,18 @@ from geventsio.adapter_calls import ask_sockets, with_adapter_errors
 from geventsio.adapters.base import Adapter, Answer
 from geventsio.adapters.values import BroadcastOptions, EventPacket
 from geventsio.broadcasting import EVERYBODY, Broadcaster, Target
+from geventsio.call import Call
 from geventsio.choosing import Chooser
 from geventsio.errors import NamespaceError
-from geventsio.extract import Call
 from geventsio.handlers import Handler
 from geventsio.operators import BroadcastOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
+from geventsio.registrar import Registrar
 from geventsio.registry import EventHandlers, check_event_name
 
 if TYPE_CHECKING:
+    from geventsio.class_namespace import ClassNamespace
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
 
@@ -48,7 +50,7 @@ def normal_path(path: str) -> str:
     return path if path.startswith("/") else "/" + path
 
 
-class Namespace(Chooser[BroadcastOperator], Broadcaster):
+class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
     """A namespace. As a decorator it takes the connect handler.
 
     `SocketIO.ns` makes it. What it sends goes to all its sockets; `to`, `within`, `except_` and `local` choose.
@@ -58,6 +60,8 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster):
         path: with its leading slash.
         sockets: the sockets connected to this server, by id; do not change it.
         adapter: keeps the rooms.
+        owner: the object whose methods are its handlers, if it is class-based.
+        answers_errors: whether clients are told why their events were skipped; see `answer_errors`.
     """
 
     def __init__(self, io: SocketIO, path: str, adapter: Callable[..., Adapter]) -> None:
@@ -69,8 +73,10 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster):
         self.adapter: Adapter = adapter(path, self.sockets)
         self.adapter.host = self
         self._connect_handler: Handler | None = None
-        self._handlers = EventHandlers(io.kinds)
+        self.handlers = EventHandlers(io.kinds)
+        self.owner: ClassNamespace | None = None
         self._last_ack_id = 0
+        self.answers_errors = False
 
     def __repr__(self) -> str:
         return f"<Namespace {self.path} with {len(self.sockets)} sockets>"
@@ -100,26 +106,18 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster):
         self.middlewares.append(Handler(middleware, self.io.kinds.middleware))
         return middleware
 
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event of all sockets; also as a decorator. Registering again replaces the handler.
+    def answer_errors(self, answer: bool = True) -> Namespace:
+        """Tell clients why an event of theirs was skipped, if they wait for its acknowledgement.
 
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
+        Without it, they wait in vain when a handler's parameters can't be taken from what they sent. The answer is one
+        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null if it is not
+        about data. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
+
+        Returns:
+            This namespace.
         """
-        return self._handlers.on(event, handler)
-
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        return self._handlers.on_fallback(handler)
-
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
-        return self._handlers.on_disconnect(handler)
+        self.answers_errors = answer
+        return self
 
     # What sockets and operators use
 
@@ -176,17 +174,6 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster):
         ask_sockets(self, event, args, replace(options, local=True), relay)
         return relay.number
 
-    def find_handler(self, own: EventHandlers | None, event: str) -> Handler | None:
-        """The socket's own handler of an event, or the namespace's, or one of their fallbacks."""
-        shared = self._handlers
-        if own is None:
-            return shared.events.get(event) or shared.fallback
-        return own.events.get(event) or shared.events.get(event) or own.fallback or shared.fallback
-
-    def find_disconnect_handler(self, own: EventHandlers | None) -> Handler | None:
-        """The socket's own disconnect handler, or the namespace's."""
-        return (own and own.disconnect) or self._handlers.disconnect
-
     def prepare_connect(self, call: Call) -> Callable[[], object] | None:
         """Take the connect handler's parameters and return what runs it; None if there is none.
 
@@ -204,6 +191,9 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster):
         self.adapter.leave_all(socket)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
+
+    def _event_handlers(self) -> EventHandlers:
+        return self.handlers
 
     def _target(self) -> Target:
         return self, EVERYBODY, None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
+
+from gevent import Greenlet
 
 from geventsio.ack import PendingAck
 from geventsio.adapters.base import Adapter
 from geventsio.adapters.local import LocalAdapter
+from geventsio.background import spawn
 from geventsio.broadcasting import Broadcaster, Target
 from geventsio.choosing import Chooser
+from geventsio.class_namespace import ClassNamespace
 from geventsio.client import Client
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
@@ -29,6 +33,7 @@ from geventsio.wsgi import ClientFiles, Environ, Layer, StartResponse, WSGIApp, 
 __all__ = ["SocketIO"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 class SocketIO(Chooser[BroadcastOperator], Broadcaster):
@@ -55,8 +60,10 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
                 SocketIO: "socket.io",
                 ProtocolVersion: "socket.protocol",
                 TransportType: "socket.transport",
-            }
+            },
+            self.options.concurrent_handlers,
         )
+        self.kinds.provide(self.options.state)
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
         self._adapter = adapter
@@ -89,6 +96,14 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             namespace.open_adapter()
             self._namespaces[path] = namespace
         return namespace if handler is None else namespace(handler)
+
+    def register(self, handlers: ClassNamespace) -> Namespace:
+        """Register the methods of an object as the handlers of its namespace, and return that.
+
+        Raises:
+            HandlerSignatureError, NamespaceError, ValueError: see `ClassNamespace.attach`.
+        """
+        return handlers.attach(self.ns(handlers.path))
 
     def of(self, path: str) -> Namespace:
         """The namespace of this path.
@@ -169,6 +184,26 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """
         return self._close_adapters(self.engine.drain(limit))
 
+    # Greenlets of the application
+
+    def spawn(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet[..., Any]:
+        """Run a function in a new greenlet, which knows the handler that it is started by; see `geventsio.context`.
+
+        What escapes from the function is logged, and given to the error handler of the handler's socket or namespace;
+        the greenlet's value is None then. A socket that is closed is no error, as in handlers.
+
+        Raises:
+            RuntimeError: called in an OS thread other than the one that serves the clients.
+        """
+        return self.spawn_later(0, function, *args, **kwargs)
+
+    def spawn_later(
+        self, seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+    ) -> Greenlet[..., Any]:
+        """Do what `spawn` does, after this many seconds. To call it off, kill the greenlet."""
+        self.check_thread("greenlets can only be started")
+        return spawn(seconds, function, *args, **kwargs)
+
     # What namespaces, clients and operators use
 
     def find_namespace(self, path: str) -> Namespace | None:
@@ -179,16 +214,15 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
 
-    def check_thread(self) -> None:
-        """Refuse to wait for clients or other servers in a thread that has no part in serving.
+    def check_thread(self, what: str = "clients and other servers can only be waited for") -> None:
+        """Refuse what a thread can't do that has no part in serving.
 
         Raises:
             RuntimeError: called in an OS thread other than the one that serves the clients.
         """
         if self.engine.has_started and self.engine.runtime.is_foreign_thread():
             raise RuntimeError(
-                "acknowledgements and other servers can only be awaited in the thread that serves the clients: "
-                "use emit here, or run this in a greenlet"
+                f"{what} in the thread that serves the clients: use emit here, or run this in a greenlet"
             )
 
     def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from geventsio.ack import AckFuture, Convert, PendingAck, closed_error
 from geventsio.adapters.values import RemoteSocketData
@@ -14,11 +14,12 @@ from geventsio.choosing import Chooser, room_names
 from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import SocketClosedError
-from geventsio.handlers import Handler
+from geventsio.extensions import Extensions
 from geventsio.handshake import HandshakeInfo, describe_request, pack_auth
 from geventsio.operators import BroadcastOperator, SocketOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet
+from geventsio.registrar import Registrar
 from geventsio.registry import EventHandlers
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from geventsio.server import SocketIO
 
 __all__ = ["Socket", "SocketRef"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: Bytes of randomness in a public socket id: 20 characters.
 ID_BYTES = 15
@@ -47,16 +46,17 @@ class State(Enum):
 _CONNECTED = State.CONNECTED
 
 
-class Socket(Chooser[SocketOperator], Asker):
+class Socket(Chooser[SocketOperator], Asker, Registrar):
     """One client's connection to one namespace.
 
     Attributes:
         id: public and random; also the name of a room that only this socket is in.
         namespace: the namespace it is connected to.
         client: the Engine.IO connection it shares with the client's other namespaces.
+        handlers: its own handlers; None until there is one.
     """
 
-    __slots__ = ("_acks", "_auth", "_data", "_handlers", "_jobs", "_state", "client", "id", "namespace")
+    __slots__ = ("_acks", "_auth", "_data", "_extensions", "_jobs", "_state", "client", "handlers", "id", "namespace")
 
     def __init__(self, client: Client, namespace: Namespace) -> None:
         self.id = secrets.token_urlsafe(ID_BYTES)
@@ -68,7 +68,8 @@ class Socket(Chooser[SocketOperator], Asker):
         self._acks: dict[int, PendingAck] | None = None
         self._auth: Any = None
         self._data: dict[str, Any] | None = None
-        self._handlers: EventHandlers | None = None
+        self._extensions: Extensions | None = None
+        self.handlers: EventHandlers | None = None
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} in {self.namespace.path} {self._state.name.lower()}>"
@@ -88,6 +89,13 @@ class Socket(Chooser[SocketOperator], Asker):
         return self._data
 
     @property
+    def extensions(self) -> Extensions:
+        """Values by their types, which handlers take as `Extension[T]`."""
+        if self._extensions is None:
+            self._extensions = Extensions()
+        return self._extensions
+
+    @property
     def io(self) -> SocketIO:
         """The server."""
         return self.namespace.io
@@ -99,7 +107,7 @@ class Socket(Chooser[SocketOperator], Asker):
 
     @property
     def environ(self) -> dict[str, Any]:
-        """The WSGI environ of the request that opened the connection; strings only, a new dict each time."""
+        """The environ of the request that opened the connection: strings and `http_extensions`; new each time."""
         return self.client.session.environ
 
     @property
@@ -158,29 +166,6 @@ class Socket(Chooser[SocketOperator], Asker):
         """Leave all rooms."""
         self.io.call(self.namespace.adapter.leave_all, self)
 
-    # Handlers of this one socket
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event of this socket, before the namespace's handlers; also as a decorator.
-
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
-        """
-        return self._event_handlers().on(event, handler)
-
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        return self._event_handlers().on_fallback(handler)
-
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called when this socket is disconnected, instead of the namespace's; also as a decorator."""
-        return self._event_handlers().on_disconnect(handler)
-
     def disconnect(self, close: bool = False) -> None:
         """Disconnect from the namespace, or with `close` end the client's whole connection.
 
@@ -238,6 +223,10 @@ class Socket(Chooser[SocketOperator], Asker):
         """Have a callback called, once, when no events wait any more."""
         self._jobs.drained = callback
 
+    def overlap(self) -> None:
+        """Handle the events that wait beside the one whose handler is about to be called."""
+        self._jobs.overlap(self.io.options.max_pending_events)
+
     def start_callback(self, callback: Callable[..., object], *args: object) -> None:
         """Run a callback of the user's in a worker greenlet."""
         self.client.session.server.runtime.workers.start(None, run_callback, (self, callback, args))
@@ -251,14 +240,6 @@ class Socket(Chooser[SocketOperator], Asker):
     def was_accepted(self) -> bool:
         """Whether the client has been told that it is connected; still true while it is being disconnected."""
         return self._state is _CONNECTED or self._state is State.CLOSED
-
-    def find_handler(self, event: str) -> Handler | None:
-        """The handler of an event: its own, its namespace's, or one of their fallbacks."""
-        return self.namespace.find_handler(self._handlers, event)
-
-    def find_disconnect_handler(self) -> Handler | None:
-        """Its own disconnect handler, or its namespace's."""
-        return self.namespace.find_disconnect_handler(self._handlers)
 
     def accept(self) -> bool:
         """Become connected and tell the client; False if it is gone."""
@@ -306,6 +287,7 @@ class Socket(Chooser[SocketOperator], Asker):
         if state is _CONNECTED:
             self.client.session.server.callbacks.add()
             self._jobs.submit(run_disconnect, self, reason)
+            self._jobs.lift()  # handlers may go on until the disconnect handler ends them
 
     def _choose(self, *step: Any) -> BroadcastOperator:
         return BroadcastOperator(self.namespace, self.id, *step)
@@ -336,9 +318,9 @@ class Socket(Chooser[SocketOperator], Asker):
             session.raise_unsent()
 
     def _event_handlers(self) -> EventHandlers:
-        if self._handlers is None:
-            self._handlers = EventHandlers(self.io.kinds)
-        return self._handlers
+        if self.handlers is None:
+            self.handlers = EventHandlers(self.io.kinds)
+        return self.handlers
 
 
 #: The name that the model of this API has for it.

@@ -43,6 +43,8 @@ DEFAULTS: dict[str, Any] = {
     "body_timeout": 20,
     "serve_client": True,
     "client_dir": None,
+    "concurrent_handlers": False,
+    "state": (),
 }
 
 DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout"]
@@ -50,7 +52,7 @@ DURATIONS += ["close_timeout", "drain_timeout", "body_timeout", "blocked_thresho
 COUNTS = ["max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events"]
 COUNTS += ["max_connections", "max_connections_per_address", "rate_burst"]
 THRESHOLDS = ["per_message_deflate", "http_compression"]
-SWITCHES = ["allow_upgrades", "cors_credentials", "serve_client"]
+SWITCHES = ["allow_upgrades", "concurrent_handlers", "cors_credentials", "serve_client"]
 
 
 def label(value: object) -> str:

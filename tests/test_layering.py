@@ -27,9 +27,10 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack ack_stream adapter_calls asking broadcasting call choosing client compound context convert".split()
-            + "dispatch extensions extract globals handlers handshake namespace operators pydantic_types".split()
-            + "registry remote scope server socket static wsgi".split()
+            "ack ack_stream adapter_calls asking background broadcasting call choosing class_namespace client".split()
+            + "compound context convert dispatch extensions extract globals handlers handshake middleware".split()
+            + "namespace operators plan pydantic_types registrar registry remote scope server socket static".split()
+            + "take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

@@ -55,6 +55,12 @@ class Handshake:
         """The request's WSGI environ, built anew: strings only, without streams and server objects."""
         return dict(zip(self._keys, self._values, strict=True))
 
+    @property
+    def extensions(self) -> Any:
+        """The typed map that middlewares outside ours have filled; None if there is none."""
+        keys = self._keys
+        return self._values[keys.index(EXTENSIONS_KEY)] if EXTENSIONS_KEY in keys else None
+
 
 def _share(value: Any) -> Any:
     if type(value) is not str or len(value) > MAX_SHARED_LENGTH:
