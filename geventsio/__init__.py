@@ -17,7 +17,12 @@ from geventsio.errors import (
     ExtractError,
     GeventsioError,
     HandlerSignatureError,
+    InvalidCatchAllError,
+    InvalidParamError,
+    InvalidParamSegmentError,
     NamespaceError,
+    PatternConflictError,
+    PatternError,
     ProtocolError,
     SendError,
     SerializeError,
@@ -37,6 +42,7 @@ from geventsio.extract import (
 )
 from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
+from geventsio.namespaces import DynamicNamespace
 from geventsio.operators import BroadcastOperator
 from geventsio.remote import RemoteSocket
 from geventsio.server import SocketIO
@@ -58,6 +64,7 @@ __all__ = [
     "ConnectRefused",
     "Data",
     "DisconnectReason",
+    "DynamicNamespace",
     "Event",
     "EventCall",
     "Extension",
@@ -67,11 +74,16 @@ __all__ = [
     "GeventsioError",
     "HandlerSignatureError",
     "HttpExtension",
+    "InvalidCatchAllError",
+    "InvalidParamError",
+    "InvalidParamSegmentError",
     "MaybeExtension",
     "MaybeHttpExtension",
     "Namespace",
     "NamespaceError",
     "Next",
+    "PatternConflictError",
+    "PatternError",
     "ProtocolError",
     "ProtocolVersion",
     "RemoteSocket",

@@ -46,7 +46,7 @@ class Call:
 
     def answer_error(self, error: ExtractError) -> None:
         """Tell the client why its event was skipped, if it waits for an answer and the namespace wants that."""
-        if self.ack_id is None or not self.socket.namespace.answers_errors or self.ack.sent:
+        if self.ack_id is None or not self.socket.namespace.handlers.answers_errors or self.ack.sent:
             return
         told = {"message": str(error), "parameter": error.parameter, "path": error.path}
         with suppress(SendError):

@@ -22,9 +22,32 @@ if TYPE_CHECKING:
     from geventsio.namespace import Namespace
     from geventsio.socket import Socket
 
-__all__ = ["describe_job", "report", "run_adapter", "run_callback", "run_connect", "run_disconnect", "run_event"]
+__all__ = [
+    "describe_job",
+    "report",
+    "run_adapter",
+    "run_callback",
+    "run_connect",
+    "run_disconnect",
+    "run_event",
+    "run_start",
+]
 
 logger = logging.getLogger("geventsio")
+
+
+def run_start(socket: Socket, auth: dict[str, Any]) -> None:
+    """Prepare the socket's namespace, or wait while that is done for another, and then connect."""
+    start = socket.namespace.start
+    try:
+        if start is not None:
+            start()
+    except BaseException as error:
+        socket.refuse("Namespace unavailable", None)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        run_connect(socket, auth)
 
 
 def run_connect(socket: Socket, auth: dict[str, Any]) -> None:

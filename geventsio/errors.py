@@ -14,6 +14,11 @@ GeventsioError
 ├── ExtractError             a handler's parameter can't be taken from the event
 ├── HandlerSignatureError    a handler that can't work (also a TypeError)
 ├── NamespaceError           a namespace that is unknown, or is registered twice
+│   └── PatternError         a pattern of namespaces that can't be registered (also a ValueError)
+│       ├── PatternConflictError      an earlier pattern matches the same paths
+│       ├── InvalidParamError         a parameter without a valid name, or a brace without its partner
+│       ├── InvalidParamSegmentError  two parameters in one segment
+│       └── InvalidCatchAllError      something follows a catch-all
 └── AdapterError             an adapter failed
 """
 
@@ -30,7 +35,12 @@ __all__ = [
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
+    "InvalidCatchAllError",
+    "InvalidParamError",
+    "InvalidParamSegmentError",
     "NamespaceError",
+    "PatternConflictError",
+    "PatternError",
     "ProtocolError",
     "SendError",
     "SerializeError",
@@ -132,6 +142,51 @@ class HandlerSignatureError(GeventsioError, TypeError):
 
 class NamespaceError(GeventsioError, LookupError):
     """A namespace is unknown, or is registered twice."""
+
+
+class PatternError(NamespaceError, ValueError):
+    """A pattern of namespaces can't be registered.
+
+    Attributes:
+        pattern: the pattern.
+    """
+
+    def __init__(self, message: str, pattern: str) -> None:
+        super().__init__(message)
+        self.pattern = pattern
+
+
+class PatternConflictError(PatternError):
+    """An earlier pattern matches the same paths.
+
+    Attributes:
+        other: the earlier one.
+    """
+
+    def __init__(self, pattern: str, other: str) -> None:
+        super().__init__(f"Insertion failed due to conflict with previously registered route: {other}", pattern)
+        self.other = other
+
+
+class InvalidParamError(PatternError):
+    """A parameter has no valid name or the name of another, or a brace has no partner."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"Parameters must be registered with a valid name: {pattern!r}", pattern)
+
+
+class InvalidParamSegmentError(PatternError):
+    """There are two parameters in one segment of a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"Only one parameter is allowed per path segment: {pattern!r}", pattern)
+
+
+class InvalidCatchAllError(PatternError):
+    """Something follows a catch-all parameter."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"Catch-all parameters are only allowed at the end of a route: {pattern!r}", pattern)
 
 
 class AdapterError(GeventsioError):

@@ -83,10 +83,21 @@ class EventHandlers:
     """The handlers of one level: one for each event, one for the others, and what is called around them.
 
     Attributes:
+        answers_errors: whether clients are told why their events were skipped; only of namespaces.
         is_wrapped: whether there are listeners or middlewares.
     """
 
-    __slots__ = ("disconnect", "error", "events", "fallback", "is_wrapped", "kinds", "listeners", "middlewares")
+    __slots__ = (
+        "answers_errors",
+        "disconnect",
+        "error",
+        "events",
+        "fallback",
+        "is_wrapped",
+        "kinds",
+        "listeners",
+        "middlewares",
+    )
 
     def __init__(self, kinds: HandlerKinds) -> None:
         self.kinds = kinds
@@ -98,6 +109,7 @@ class EventHandlers:
         self.listeners: tuple[Handler, ...] = ()
         self.middlewares: tuple[Handler, ...] = ()
         self.is_wrapped = False
+        self.answers_errors = False
 
     def wrap(self, listeners: tuple[Handler, ...], middlewares: tuple[Handler, ...]) -> None:
         """Have these called around handlers."""

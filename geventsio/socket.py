@@ -11,7 +11,7 @@ from geventsio.ack import AckFuture, Convert, PendingAck, closed_error
 from geventsio.adapters.values import RemoteSocketData
 from geventsio.asking import Asker, ask_socket
 from geventsio.choosing import Chooser, room_names
-from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event
+from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event, run_start
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import SocketClosedError
 from geventsio.extensions import Extensions
@@ -104,6 +104,11 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
     def ns(self) -> str:
         """The path of its namespace."""
         return self.namespace.path
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The values of the pattern's parameters, in a dynamic namespace; a new dict each time."""
+        return dict(self.namespace.params)
 
     @property
     def environ(self) -> dict[str, Any]:
@@ -242,10 +247,13 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         return self._state is _CONNECTED or self._state is State.CLOSED
 
     def accept(self) -> bool:
-        """Become connected and tell the client; False if it is gone."""
+        """Become connected and tell the client; False if it is gone, or the namespace is."""
         # Middlewares may have switched greenlets since the client asked.
         if self._state is not State.CONNECTING:
-            self.namespace.adapter.leave_all(self)
+            self.namespace.remove(self)
+            return False
+        if self.namespace.is_deleted:
+            self.refuse("Invalid namespace", None)
             return False
         self._state = State.CONNECTED
         self.namespace.sockets[self.id] = self
@@ -254,15 +262,16 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
 
     def refuse(self, message: str, data: object) -> None:
         """Tell the client that it is not let in; nothing of this socket remains."""
-        self.namespace.adapter.leave_all(self)
         if self._state is State.CONNECTING:
             self._state = State.REFUSED
             self.client.refused(self, message, data)
+        self.namespace.remove(self)
 
     def connect(self, auth: dict[str, Any]) -> None:
         """Let the namespace decide on this socket; its events wait until it has."""
         self._auth = pack_auth(auth)
-        self._jobs.submit(run_connect, self, auth)
+        self.namespace.enter()
+        self._jobs.submit(run_connect if self.namespace.start is None else run_start, self, auth)
 
     def receive_event(self, packet: Packet) -> bool:
         """Handle an event when the earlier ones have been handled; return whether it waits for them."""

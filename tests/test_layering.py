@@ -29,8 +29,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset(
             "ack ack_stream adapter_calls asking background broadcasting call choosing class_namespace client".split()
             + "compound context convert dispatch extensions extract globals handlers handshake middleware".split()
-            + "namespace operators plan pydantic_types registrar registry remote scope server socket static".split()
-            + "take wsgi".split()
+            + "namespace namespaces operators plan pydantic_types registrar registry remote routes scope server".split()
+            + "socket static take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
