@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic
 
 from gevent.event import Event
@@ -33,7 +32,6 @@ class Collector:
 
     __slots__ = (
         "_ack_id",
-        "_begun",
         "_deadlines",
         "_elsewhere",
         "_ended",
@@ -51,7 +49,6 @@ class Collector:
     def __init__(self, io: SocketIO, timeout: float | None) -> None:
         self._io = io
         self._ack_id = 0
-        self._begun = 0.0
         #: The seconds that clients have.
         self.timeout = io.options.ack_timeout if timeout is None else timeout
         self._deadlines: Timeouts[PendingAck] | None = None
@@ -63,9 +60,8 @@ class Collector:
         self._ended: Callable[[], object] | None = None
 
     def begin(self, ack_id: int) -> None:
-        """Learn that the adapter is about to send what asks for acknowledgements of this id: their time begins."""
+        """Learn that the adapter is about to send what asks for acknowledgements of this id."""
         self._ack_id = ack_id
-        self._begun = monotonic()
 
     def sent(self) -> None:
         """Learn that the adapter has sent to all."""
@@ -158,7 +154,7 @@ class Collector:
     def _start_time(self) -> None:
         # Only when there is somebody to wait for: a server that nobody has connected to takes no hub.
         self._deadlines = self._io.ack_deadlines(self.timeout)
-        self._deadlines.start(self, self._begun)
+        self._deadlines.start(self)
 
     def _look(self) -> None:
         if self._stage == self._SENT and not (self._waiting or self._servers or self._elsewhere):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from gevent.event import Event
 from geventsio import (
     AckTimeoutError,
     BroadcastOperator,
+    NamespaceError,
     RemoteSocket,
     SerializeError,
     Socket,
@@ -146,6 +148,34 @@ def test_the_shortcuts_emit_to_everybody(four: Four) -> None:
     assert four.receivers("event") == "ABCD"
     assert four.names(four.io.sockets()) == "ABCD"
     assert four.names(four.io.fetch_sockets()) == four.names(four.io.of("/").fetch_sockets()) == "ABCD"
+
+
+SHORTCUTS: list[Callable[[SocketIO], object]] = [
+    lambda io: io.emit("event"),
+    lambda io: io.emit_with_ack("event"),
+    lambda io: io.to("room"),
+    lambda io: io.within("room"),
+    lambda io: io.except_("room"),
+    lambda io: io.local(),
+    lambda io: io.broadcast(),
+    lambda io: io.volatile(),
+    lambda io: io.timeout(1),
+    lambda io: io.sockets(),
+    lambda io: io.fetch_sockets(),
+    lambda io: io.get_socket("id"),
+    lambda io: io.join("room"),
+    lambda io: io.leave("room"),
+    lambda io: io.rooms(),
+    lambda io: io.disconnect(),
+]
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_the_shortcuts_need_the_main_namespace(shortcut: Callable[[SocketIO], object]) -> None:
+    io = SocketIO()
+    io.ns("/chat")
+    with pytest.raises(NamespaceError, match=re.escape("register it with io.ns('/')")):
+        shortcut(io)
 
 
 def test_a_socket_is_found_by_its_id(four: Four) -> None:
