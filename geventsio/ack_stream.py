@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from geventsio.socket import Socket
 
 __all__ = ["AckRelay", "AckStream", "Collector"]
+
+logger = logging.getLogger("geventsio")
 
 
 class Collector:
@@ -170,7 +173,7 @@ class Collector:
             self._deadlines.cancel(self)
         ended, self._ended = self._ended, None
         if ended is not None:
-            ended()
+            _tell_adapter(ended)
         self._finish(expired)
 
     def _take(self, socket_id: str, answer: Answer) -> None:
@@ -203,7 +206,7 @@ class AckRelay(Collector):
         super().expect(socket)
 
     def _take(self, socket_id: str, answer: Answer) -> None:
-        self._answered(socket_id, answer)
+        _tell_adapter(self._answered, socket_id, answer)
 
 
 class AckStream(Collector, Generic[T]):
@@ -265,3 +268,11 @@ class AckStream(Collector, Generic[T]):
 
     def _finish(self, expired: bool) -> None:
         self._arrived.set()
+
+
+def _tell_adapter(callback: Callable[..., object], *args: object) -> None:
+    """Call an adapter back, in the middle of what a client or the clock has caused: its errors are not theirs."""
+    try:
+        callback(*args)
+    except Exception:
+        logger.exception("an adapter failed when it was told of an acknowledgement")

@@ -13,7 +13,7 @@ from geventsio import AckTimeoutError, AdapterError, SerializeError, Socket
 from geventsio.adapters import BroadcastOptions
 from tests.adapters.bus import BusAdapter
 from tests.adapters.cluster import Cluster
-from tests.socketio.harness import Serve, wait_until
+from tests.socketio.harness import Log, Serve, wait_until
 
 
 @pytest.fixture
@@ -264,6 +264,20 @@ def test_a_broken_bus_ends_what_waits_for_it(start: Start) -> None:
     asking.get()
     assert len(cluster.io.ack_deadlines(None)) == 0
     assert leftovers(cluster) == []
+
+
+def test_an_answer_that_can_not_be_passed_on_harms_nobody(start: Start, log: Log) -> None:
+    cluster = start(2, request_timeout=0.05, ack_timeout=0.1)
+    stream = cluster.io.to(cluster.ids("BD")).emit_with_ack("question")
+    ack_id, _ = cluster.peers["B"].question()
+    cluster.settle()
+    cluster.bus.is_down = True
+    cluster.peers["B"].answer(ack_id, "lost")
+    assert cluster.peers["B"].ask("echo", 1) == [1]  # it is still there
+    assert list(stream) == []
+    wait_until(lambda: not cluster.sockets["D"].owes_ack)
+    messages = {record.getMessage() for record in log.take()}
+    assert messages == {"an adapter failed when it was told of an acknowledgement"}
 
 
 def test_a_request_blocks_only_who_asks(start: Start) -> None:
