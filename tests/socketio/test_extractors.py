@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 
 from geventsio import (
@@ -281,6 +282,7 @@ def test_a_connection_is_refused_with_the_reason(serve: Serve, kind: str, annota
         (generic(Data, tuple[int, int]), [1], "Expected `array` of length 2, got 1"),
         (generic(Data, tuple[int, int]), [1, 2, 3], "Expected `array` of length 2, got 3"),
         (list[int], [[1, "2"]], "Expected `int`, got `str` - at `$[1]`"),
+        (Data[Annotated[int, msgspec.Meta(ge=1)]], [0], "Expected `int` >= 1"),
         (Extension[Missing], [], "Extension[Missing] is missing"),
         (HttpExtension[Missing], [], "HttpExtension[Missing] is missing"),
     ],
