@@ -330,7 +330,7 @@ def test_try_data_gives_the_error_and_skips_nothing(serve: Serve, kind: str, sen
     error = wait_until(lambda: got)[0]
     assert isinstance(error, ExtractError)
     assert (error.parameter, error.path) == ("value", "$.token" if sent else "$")
-    assert isinstance(error.__cause__, ValueError)
+    assert isinstance(error.__cause__, msgspec.ValidationError)
 
 
 def test_try_data_of_too_many_arguments(serve: Serve) -> None:
@@ -620,6 +620,6 @@ def test_the_error_handler_is_told_what_did_not_fit_and_where(serve: Serve, log:
     assert isinstance(error, ExtractError)
     if kind == "event":
         assert (error.parameter, error.path, error.reason) == ("value", "$[1]", "Expected `int`, got `str`")
-        assert isinstance(error.__cause__, ValueError)
+        assert isinstance(error.__cause__, msgspec.ValidationError)
     else:
         assert (error.parameter, error.path, error.reason) == ("value", None, "Extension[Missing] is missing")
