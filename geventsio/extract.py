@@ -19,6 +19,8 @@ when the handler is registered. What can't work is a `HandlerSignatureError` the
 | `HttpExtension[T]`, `MaybeHttpExtension[T]` | the same of the HTTP request's (`http_extensions`) | all |
 | anything else | the next argument of the event; the auth payload; the reason; validated to the type | all |
 
+Listeners, event middlewares and error handlers have all of these but `Data`, `AckSender` and `DisconnectReason`.
+
 When a parameter can't be taken, an event handler is skipped: that is logged, `on_error` is told, and the client's
 acknowledgement is answered if the namespace says `answer_errors()`. A connect handler or a middleware refuses the
 connection. A disconnect handler is skipped, and the socket is cleaned up all the same.
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
     from geventsio.plan import Site
 
 __all__ = [
-    "Call",
     "Data",
     "Event",
     "Extension",
