@@ -130,6 +130,8 @@ def _report(socket: Socket, event: str, error: BaseException, client_left: bool 
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         raise error
     logger.error("exception in the handler of %r in %s", event, socket.ns, exc_info=error, extra=_fields(socket, event))
+    for hook in socket.io.error_hooks:
+        hook(error)
 
 
 def _fields(socket: Socket, event: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from geventsio.adapters.local import LocalAdapter
 from geventsio.client import Client
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
+from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
@@ -60,6 +61,8 @@ class SocketIO:
         self._adapter = adapter
         self._namespaces: dict[str, Namespace] = {}
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
+        #: Called with each exception that is logged as having escaped from a handler; must not raise. For tests.
+        self.error_hooks: list[Callable[[BaseException], object]] = []
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
 
     # Namespaces
@@ -222,6 +225,12 @@ class SocketIO:
 
     # What namespaces, clients and operators use
 
+    def release(self) -> None:
+        """Let go of the hub when nobody is connected: see `geventsio.engine.release`."""
+        release(self.engine)
+        self.__dict__.pop("connecting", None)
+        self._ack_deadlines.clear()
+
     def find_namespace(self, path: str) -> Namespace | None:
         """The namespace that a client asks for."""
         return self._namespaces.get(path)
@@ -248,14 +257,14 @@ class SocketIO:
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:
             self._ack_deadlines = {key: kept for key, kept in self._ack_deadlines.items() if kept}
-            deadlines = Timeouts(self.engine.runtime.loop, seconds, _expire)
+            deadlines = Timeouts(self.engine.runtime.clock, seconds, _expire)
             self._ack_deadlines[seconds] = deadlines
         return deadlines
 
     @cached_property
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
-        return Timeouts(self.engine.runtime.loop, self.options.connect_timeout, _close_unconnected)
+        return Timeouts(self.engine.runtime.clock, self.options.connect_timeout, _close_unconnected)
 
     def _close_adapters(self, done: bool) -> bool:
         for namespace in self._namespaces.values():

@@ -71,7 +71,7 @@ class Acceptor:
         self._limits = limits
         self._deflate_threshold = deflate_threshold
         self._has_warned = False
-        self._closing: Timeouts[WebSocketConnection] = Timeouts(runtime.loop, close_timeout, WebSocketConnection.abort)
+        self._closing: Timeouts[WebSocketConnection] = Timeouts(runtime.clock, close_timeout, WebSocketConnection.abort)
 
     def check(self, environ: Environ) -> None:
         """Check a handshake.
