@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from geventsio.ack import AckStream
 from geventsio.adapters.base import Adapter
+from geventsio.broadcasting import EVERYBODY, Broadcaster, Target
+from geventsio.choosing import Chooser
 from geventsio.errors import NamespaceError
 from geventsio.extract import Call
 from geventsio.handlers import Handler
-from geventsio.operators import BroadcastOperator, room_names
+from geventsio.operators import BroadcastOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
-from geventsio.registry import EventHandlers, check_event_name
+from geventsio.registry import EventHandlers, Registrar, check_event_name
 
 if TYPE_CHECKING:
     from geventsio.server import SocketIO
@@ -39,7 +40,7 @@ def normal_path(path: str) -> str:
     return path if path.startswith("/") else "/" + path
 
 
-class Namespace:
+class Namespace(Chooser[BroadcastOperator], Broadcaster, Registrar):
     """A namespace. As a decorator it takes the connect handler.
 
     `SocketIO.ns` makes it. What it sends goes to all its sockets; `to`, `within`, `except_` and `local` choose.
@@ -89,77 +90,6 @@ class Namespace:
         """
         self.middlewares.append(Handler(middleware, self.io.kinds.middleware))
         return middleware
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event of all sockets; also as a decorator. Registering again replaces the handler.
-
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
-        """
-        return self._handlers.on(event, handler)
-
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        return self._handlers.on_fallback(handler)
-
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
-        return self._handlers.on_disconnect(handler)
-
-    # Operators
-
-    def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms."""
-        return BroadcastOperator(self, rooms=room_names(rooms))
-
-    def within(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms."""
-        return BroadcastOperator(self, rooms=room_names(rooms))
-
-    def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose all sockets but for the members of these rooms."""
-        return BroadcastOperator(self, except_=room_names(rooms))
-
-    def local(self) -> BroadcastOperator:
-        """Choose the sockets of this server."""
-        return BroadcastOperator(self, local=True)
-
-    def broadcast(self) -> BroadcastOperator:
-        """Choose all sockets."""
-        return BroadcastOperator(self)
-
-    def timeout(self, seconds: float) -> BroadcastOperator:
-        """Wait this many seconds for acknowledgements, instead of `ack_timeout`."""
-        return BroadcastOperator(self).timeout(seconds)
-
-    def emit(self, event: str, *args: object) -> None:
-        """Send an event to all sockets; see `BroadcastOperator.emit`."""
-        BroadcastOperator(self).emit(event, *args)
-
-    def emit_with_ack(self, event: str, *args: object) -> AckStream:
-        """Send an event to all sockets and return the stream of answers."""
-        return BroadcastOperator(self).emit_with_ack(event, *args)
-
-    def join(self, rooms: str | Iterable[str]) -> None:
-        """Put all sockets into rooms."""
-        BroadcastOperator(self).join(rooms)
-
-    def leave(self, rooms: str | Iterable[str]) -> None:
-        """Take all sockets out of rooms."""
-        BroadcastOperator(self).leave(rooms)
-
-    def rooms(self) -> frozenset[str]:
-        """All rooms that have members."""
-        return BroadcastOperator(self).rooms()
-
-    def disconnect(self, close: bool = False) -> None:
-        """Disconnect all sockets; with `close`, their whole connections."""
-        BroadcastOperator(self).disconnect(close)
 
     def get_socket(self, socket_id: str) -> Socket | None:
         """The socket of this id, if it is connected to this server."""
@@ -216,3 +146,15 @@ class Namespace:
         self.adapter.leave_all(socket)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
+
+    def _event_handlers(self) -> EventHandlers:
+        return self._handlers
+
+    def _target(self) -> Target:
+        return self, EVERYBODY, None
+
+    def _choose(self, *step: Any) -> BroadcastOperator:
+        return BroadcastOperator(self, None, *step)
+
+    def _set(self, timeout: float | None = None) -> BroadcastOperator:
+        return BroadcastOperator(self, timeout=timeout)

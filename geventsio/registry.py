@@ -1,16 +1,18 @@
-"""Which handler an event has: the handlers of one socket, or of one namespace."""
+"""How handlers are registered, and where they are kept: those of one socket, or of one namespace."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from geventsio.ack import AckSender
+from geventsio.extract import Call
 from geventsio.handlers import Handler, HandlerKind
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.types import DisconnectReason
 
-__all__ = ["EventHandlers", "HandlerKinds", "check_event_name"]
+__all__ = ["EventHandlers", "HandlerKinds", "Registrar", "check_event_name"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,33 +49,120 @@ class HandlerKinds:
 
 
 class EventHandlers:
-    """Event handlers of one level: one for each event, a fallback, and one for the disconnection."""
+    """The handlers of one level: one for each event, a fallback, and one for the disconnection."""
 
-    __slots__ = ("_kinds", "disconnect", "events", "fallback")
+    __slots__ = ("disconnect", "events", "fallback", "kinds")
 
     def __init__(self, kinds: HandlerKinds) -> None:
-        self._kinds = kinds
+        self.kinds = kinds
         self.events: dict[str, Handler] = {}
         self.fallback: Handler | None = None
         self.disconnect: Handler | None = None
 
-    def on(self, event: str, handler: F | None) -> F | Callable[[F], F]:
-        """Register an event's handler, in place of the one it had; a decorator if there is none."""
+
+class OnceHandler(Handler):
+    """A handler that is removed before its first call."""
+
+    __slots__ = ("_event", "_handlers")
+
+    def __init__(self, function: Callable[..., Any], handlers: EventHandlers, event: str) -> None:
+        super().__init__(function, handlers.kinds.event)
+        self._handlers = handlers
+        self._event = event
+
+    def __call__(self, call: Call) -> Any:
+        """Take the parameters from the call, and if nobody was faster, run the function. May switch greenlets.
+
+        Raises:
+            ExtractError: a parameter can't be taken from the call; the function stays registered then.
+        """
+        args, keywords = self.plan.extract(call)
+        # Extracting may have switched greenlets.
+        if self._handlers.events.get(self._event) is not self:
+            return None
+        del self._handlers.events[self._event]
+        return self.function(*args, **keywords)
+
+
+class Registrar(ABC):
+    """What handlers are registered with: a namespace for all its sockets, or one socket.
+
+    A socket's own handlers come before its namespace's.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _event_handlers(self) -> EventHandlers:
+        """The handlers of this level."""
+
+    @overload
+    def on(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str, handler: F) -> F: ...
+    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
+        """Handle an event; also as a decorator. Registering again replaces the handler.
+
+        Raises:
+            HandlerSignatureError: the handler's parameters can't be resolved.
+            ValueError: the event's name is reserved.
+        """
+
+        def register(function: F) -> F:
+            handlers = self._event_handlers()
+            handlers.events[event] = Handler(function, handlers.kinds.event)
+            return function
+
         check_event_name(event)
-        if handler is None:
-            return lambda function: self._register(event, function)
-        return self._register(event, handler)
+        return register if handler is None else register(handler)
+
+    @overload
+    def once(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def once(self, event: str, handler: F) -> F: ...
+    def once(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
+        """Handle an event one time: as `on`, but the handler is removed before it is called.
+
+        With a namespace that is one time for all its sockets together. An event whose arguments don't fit is
+        skipped, and the handler stays.
+
+        Raises:
+            HandlerSignatureError, ValueError: as `on`.
+        """
+
+        def register(function: F) -> F:
+            handlers = self._event_handlers()
+            handlers.events[event] = OnceHandler(function, handlers, event)
+            return function
+
+        check_event_name(event)
+        return register if handler is None else register(handler)
+
+    def off(self, event: str, handler: Callable[..., Any] | None = None) -> bool:
+        """Remove the handler of an event; calls that are running go on.
+
+        Args:
+            event: its name.
+            handler: the handler that is to be removed, if it is the event's; None for any.
+
+        Returns:
+            Whether there was one.
+        """
+        events = self._event_handlers().events
+        registered = events.get(event)
+        if registered is None or (handler is not None and registered.function != handler):
+            return False
+        del events[event]
+        return True
 
     def on_fallback(self, handler: F) -> F:
-        """Register the handler of all events that have none."""
-        self.fallback = Handler(handler, self._kinds.event)
+        """Handle the events that have no handler; also as a decorator."""
+        handlers = self._event_handlers()
+        handlers.fallback = Handler(handler, handlers.kinds.event)
         return handler
 
     def on_disconnect(self, handler: F) -> F:
-        """Register the disconnect handler."""
-        self.disconnect = Handler(handler, self._kinds.disconnect)
-        return handler
-
-    def _register(self, event: str, handler: F) -> F:
-        self.events[event] = Handler(handler, self._kinds.event)
+        """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
+        handlers = self._event_handlers()
+        handlers.disconnect = Handler(handler, handlers.kinds.disconnect)
         return handler

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, TypeVar, overload
 
-from geventsio.ack import AckStream, PendingAck
+from geventsio.ack import PendingAck
 from geventsio.adapters.base import Adapter
 from geventsio.adapters.local import LocalAdapter
+from geventsio.broadcasting import Broadcaster, Target
+from geventsio.choosing import Chooser
 from geventsio.client import Client
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
@@ -30,7 +32,7 @@ __all__ = ["SocketIO"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class SocketIO:
+class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     """A Socket.IO server for gevent and WSGI.
 
     `ns` registers namespaces; `layer` wraps a WSGI app, `service` makes one, `run` serves it. The operators
@@ -105,59 +107,9 @@ class SocketIO:
         """All registered namespaces."""
         return list(self._namespaces.values())
 
-    # Operators on the namespace "/"
-
-    def emit(self, event: str, *args: object) -> None:
-        """Send an event to all sockets of `/`; see `BroadcastOperator.emit`."""
-        self.of("/").emit(event, *args)
-
-    def emit_with_ack(self, event: str, *args: object) -> AckStream:
-        """Send an event to all sockets of `/` and return the stream of answers."""
-        return self.of("/").emit_with_ack(event, *args)
-
-    def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms of `/`."""
-        return self.of("/").to(rooms)
-
-    def within(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms of `/`."""
-        return self.of("/").within(rooms)
-
-    def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose all sockets of `/` but for the members of these rooms."""
-        return self.of("/").except_(rooms)
-
-    def local(self) -> BroadcastOperator:
-        """Choose the sockets of `/` on this server."""
-        return self.of("/").local()
-
-    def broadcast(self) -> BroadcastOperator:
-        """Choose all sockets of `/`."""
-        return self.of("/").broadcast()
-
-    def timeout(self, seconds: float) -> BroadcastOperator:
-        """Wait this long for acknowledgements, instead of `ack_timeout`."""
-        return self.of("/").timeout(seconds)
-
     def sockets(self) -> list[Socket]:
         """The sockets of `/` on this server."""
         return self.of("/").broadcast().sockets()
-
-    def join(self, rooms: str | Iterable[str]) -> None:
-        """Put all sockets of `/` into rooms."""
-        self.of("/").join(rooms)
-
-    def leave(self, rooms: str | Iterable[str]) -> None:
-        """Take all sockets of `/` out of rooms."""
-        self.of("/").leave(rooms)
-
-    def rooms(self) -> frozenset[str]:
-        """All rooms of `/` that have members."""
-        return self.of("/").rooms()
-
-    def disconnect(self, close: bool = False) -> None:
-        """Disconnect all sockets of `/`; with `close`, their whole connections."""
-        self.of("/").disconnect(close)
 
     def get_socket(self, socket_id: str) -> Socket | None:
         """The socket of `/` with this id, if it is connected to this server."""
@@ -265,6 +217,15 @@ class SocketIO:
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
         return Timeouts(self.engine.runtime.clock, self.options.connect_timeout, _close_unconnected)
+
+    def _target(self) -> Target:
+        return self.of("/")._target()
+
+    def _choose(self, *step: Any) -> BroadcastOperator:
+        return self.of("/")._choose(*step)
+
+    def _set(self, timeout: float | None = None) -> BroadcastOperator:
+        return self.of("/")._set(timeout)
 
     def _close_adapters(self, done: bool) -> bool:
         for namespace in self._namespaces.values():

@@ -5,17 +5,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from geventsio.ack import AckFuture, PendingAck, answer_value, closed_error
+from geventsio.choosing import Chooser, room_names
 from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import SocketClosedError
 from geventsio.handlers import Handler
-from geventsio.operators import BroadcastOperator, SocketOperator, room_names
+from geventsio.operators import BroadcastOperator, SocketOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet
-from geventsio.registry import EventHandlers
+from geventsio.registry import EventHandlers, Registrar
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from geventsio.server import SocketIO
 
 __all__ = ["Socket", "SocketRef"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: Bytes of randomness in a public socket id: 20 characters.
 ID_BYTES = 15
@@ -43,7 +42,7 @@ class State(Enum):
 _CONNECTED = State.CONNECTED
 
 
-class Socket:
+class Socket(Chooser[SocketOperator], Registrar):
     """One client's connection to one namespace.
 
     Attributes:
@@ -154,30 +153,6 @@ class Socket:
             self.client.session.raise_unsent()
         return future
 
-    def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the other members of these rooms."""
-        return BroadcastOperator(self.namespace, self.id, room_names(rooms), excludes_sender=True)
-
-    def within(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms, this socket among them if it is one."""
-        return BroadcastOperator(self.namespace, self.id, room_names(rooms))
-
-    def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose all others but for the members of these rooms."""
-        return BroadcastOperator(self.namespace, self.id, except_=room_names(rooms))
-
-    def local(self) -> BroadcastOperator:
-        """Choose all others on this server."""
-        return BroadcastOperator(self.namespace, self.id, local=True)
-
-    def broadcast(self) -> BroadcastOperator:
-        """Choose all others."""
-        return BroadcastOperator(self.namespace, self.id, excludes_sender=True)
-
-    def timeout(self, seconds: float) -> SocketOperator:
-        """Wait this many seconds for the acknowledgements of what is emitted next."""
-        return SocketOperator(self, None).timeout(seconds)
-
     # Rooms
 
     def join(self, rooms: str | Iterable[str]) -> None:
@@ -197,29 +172,6 @@ class Socket:
     def leave_all(self) -> None:
         """Leave all rooms."""
         self.io.call(self.namespace.adapter.leave_all, self)
-
-    # Handlers of this one socket
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event of this socket, before the namespace's handlers; also as a decorator.
-
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
-        """
-        return self._event_handlers().on(event, handler)
-
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        return self._event_handlers().on_fallback(handler)
-
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called when this socket is disconnected, instead of the namespace's; also as a decorator."""
-        return self._event_handlers().on_disconnect(handler)
 
     def disconnect(self, close: bool = False) -> None:
         """Disconnect from the namespace, or with `close` end the client's whole connection.
@@ -337,6 +289,12 @@ class Socket:
         if state is _CONNECTED:
             self.client.session.server.callbacks.add()
             self._jobs.submit(run_disconnect, self, reason)
+
+    def _choose(self, *step: Any) -> BroadcastOperator:
+        return BroadcastOperator(self.namespace, self.id, *step)
+
+    def _set(self, timeout: float | None = None) -> SocketOperator:
+        return SocketOperator(self, timeout)
 
     def _join(self, names: tuple[str, ...]) -> None:
         if self._state is State.CONNECTING or self._state is _CONNECTED:

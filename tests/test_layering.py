@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack client context dispatch extensions extract globals handlers namespace operators".split()
-            + "registry scope server socket static wsgi".split()
+            "ack broadcasting choosing client context dispatch extensions extract globals handlers namespace".split()
+            + "operators registry scope server socket static wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
