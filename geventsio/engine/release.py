@@ -14,8 +14,8 @@ __all__ = ["release"]
 def release(server: EngineServer) -> None:
     """Have a server forget its hub, and the greenlets that waited there for work. Nobody may be connected.
 
-    A process that serves needs no such thing. Tests do: one server may serve several of them, one after another, on hubs
-    of different threads and by different clocks.
+    A process that serves needs no such thing. Tests do: one server may serve several of them, one after another, on
+    hubs of different threads and by different clocks.
 
     Raises:
         RuntimeError: there are sessions, or callbacks that have not returned.

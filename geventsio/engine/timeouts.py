@@ -28,7 +28,17 @@ class Timeouts(Generic[T]):
         excuses_lag: see above.
     """
 
-    __slots__ = ("_armed_for", "_clock", "_deadlines", "_excuses_lag", "_expired", "_firing", "_timer", "due", "seconds")
+    __slots__ = (
+        "_armed_for",
+        "_clock",
+        "_deadlines",
+        "_excuses_lag",
+        "_expired",
+        "_firing",
+        "_timer",
+        "due",
+        "seconds",
+    )
 
     def __init__(self, clock: Clock, seconds: float, expired: Callable[[T], object], excuses_lag: bool = True) -> None:
         self._clock = clock

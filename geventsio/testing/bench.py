@@ -13,6 +13,7 @@ from gevent.event import Event
 
 from geventsio.server import SocketIO
 from geventsio.testing.clock import FakeClock
+from geventsio.types import DisconnectReason
 from geventsio.wsgi import Layer
 
 __all__ = ["Bench", "find_server"]
@@ -46,31 +47,39 @@ class Bench:
         runtime = self._runtime = io.engine.runtime
         if runtime.watchdog is not None:
             runtime.watchdog.ignores_others = True
+        self._warned = io.engine.acceptor.warns
+        io.engine.acceptor.warns = False  # test clients bring no sockets
         self.errors: list[BaseException] = []
-        self.clock = FakeClock(runtime.loop, runtime.clock, self.rest)
+        self.clock = FakeClock(runtime.loop, runtime.clock, self.rest, self._moved)
         self._news = Event()
         self._users = 0
+        self._raising_users = 0
+        self._sids: list[str] = []
         io.error_hooks.append(self.failed)
 
     @classmethod
-    def enter(cls, io: SocketIO) -> Bench:
-        """The bench of a server, with one more user."""
+    def enter(cls, io: SocketIO, raises: bool) -> Bench:
+        """The bench of a server, with one more user, who may want to have its handlers' errors raised."""
         bench = cls._benches.get(io)
         if bench is None:
             bench = cls._benches[io] = cls(io)
         bench._users += 1
+        bench._raising_users += raises
         return bench
 
-    def leave(self, timeout: float) -> None:
+    def leave(self, timeout: float, raises: bool) -> None:
         """Count one user less; the last one leaves the server as it was found. Switches greenlets.
 
         Args:
             timeout: seconds that handlers have to end.
+            raises: as the user told `enter`.
         """
+        self.rest()
         self._users -= 1
+        self._raising_users -= raises
         if self._users:
             return
-        self.rest()
+        self._drop_sessions()
         workers = self._runtime.workers
         self.wait_for(lambda: not workers.busy, timeout)
         self._benches.pop(self.io, None)
@@ -78,11 +87,16 @@ class Bench:
         self.clock.give_back()
         if self._runtime.watchdog is not None:
             self._runtime.watchdog.ignores_others = False
+        self.io.engine.acceptor.warns = self._warned
         if workers.busy:
             message = f"{workers.busy} of the server's handlers still run, or wait, when the last test client has left"
             warnings.warn(message, ResourceWarning, stacklevel=3)
         elif not self.io.engine.sessions:
             self.io.release()
+
+    def opened(self, sid: str) -> None:
+        """Take note of a session, which is to be closed in the end, come what may."""
+        self._sids.append(sid)
 
     def rest(self) -> None:
         """Let the server run until there is nothing that it could do at once. Switches greenlets.
@@ -127,6 +141,21 @@ class Bench:
         """Take an exception that escaped from a handler, or from the WSGI app."""
         self.errors.append(error)
         self.tell()
+
+    def _moved(self) -> None:
+        """Raise what has escaped while the clock was moved; it belongs to all users."""
+        if self._raising_users:
+            self.raise_error()
+
+    def _drop_sessions(self) -> None:
+        """End the sessions whose clients can't do it, because the WSGI app fails them."""
+        for sid in self._sids:
+            session = self.io.engine.sessions.get(sid)
+            if session is not None:
+                session.drop(DisconnectReason.TRANSPORT_ERROR)
+                session.forget()
+        self._sids.clear()
+        self.rest()
 
     def raise_error(self) -> None:
         """Raise the first of the errors, if there is one."""

@@ -34,10 +34,10 @@ class _Connecting:
 class TestClient:
     """A Socket.IO client without a network, for tests in plain synchronous code.
 
-    Its packets are encoded by the real codecs and go through the real WSGI entry, and so do the server's. Everything that
-    it does ends with the server at rest, so there is nothing to wait for and nothing to sleep for: `emit` comes back when
-    the server's handlers have ended, or wait for something. One client may be in several namespaces; make several clients
-    for several users. Use it in one thread, as a context manager, or call `close`.
+    Its packets are encoded by the real codecs and go through the real WSGI entry, and so do the server's. Everything
+    that it does ends with the server at rest, so there is nothing to wait for and nothing to sleep for: `emit` comes
+    back when the server's handlers have ended, or wait for something. One client may be in several namespaces; make
+    several clients for several users. Use it in one thread, as a context manager, or call `close`.
 
     Args:
         app: a `SocketIO`, or the WSGI app that holds one.
@@ -88,10 +88,10 @@ class TestClient:
         path = server.engine.options.req_path if path is None else path.rstrip("/")
         self._web = Web(self.http, path + "/", query or {}, headers or {}, environ or {})
         self._raises = raise_handler_errors
-        self._bench = Bench.enter(server)
+        self._bench = Bench.enter(server, raise_handler_errors)
         self._is_closed = False
         self._session: PollingSession | None = None
-        self._decoder = self.parser.client_decoder()
+        self._decoder = getattr(self.parser, "client_decoder", self.parser.decoder)()
         self._sockets: dict[str, TestSocket] = {}
         self._connecting: dict[str, _Connecting] = {}
 
@@ -142,6 +142,7 @@ class TestClient:
             self._connecting.pop(namespace, None)
         if waiting.refusal is not None:
             self._close_unused()
+            self.settle()
             raise waiting.refusal
         if not waiting.accepted:
             raise NotReceived(f"the server did not answer the CONNECT to {namespace} within {seconds:g} seconds")
@@ -275,7 +276,7 @@ class TestClient:
         for namespace in list(self._sockets):
             self._forget(namespace, "forced close")
         try:
-            self._bench.leave(self.timeout)
+            self._bench.leave(self.timeout, self._raises)
         finally:
             if raises and self._raises:
                 self._bench.raise_error()

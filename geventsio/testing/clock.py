@@ -12,6 +12,10 @@ from geventsio.engine.clock import Clock
 
 __all__ = ["FakeClock"]
 
+#: Seconds by which sums of the same seconds may differ, and as digits.
+PRECISION = 1e-6
+DIGITS = 6
+
 
 class FakeClock:
     """The time by which the server keeps its deadlines, moved by `advance` alone.
@@ -24,12 +28,16 @@ class FakeClock:
         loop: the hub's loop.
         clock: the server's, which is taken over until `give_back`.
         settle: lets the server come to rest.
+        moved: called when the clock has been moved; may raise.
     """
 
-    def __init__(self, loop: Any, clock: Clock, settle: Callable[[], object]) -> None:
+    def __init__(
+        self, loop: Any, clock: Clock, settle: Callable[[], object], moved: Callable[[], object] = lambda: None
+    ) -> None:
         self._loop = loop
         self._clock = clock
         self._settle = settle
+        self._moved = moved
         self._now = clock.now()
         self._began = self._now
         self._numbers = count()
@@ -43,7 +51,7 @@ class FakeClock:
     @property
     def elapsed(self) -> float:
         """Seconds by which the clock has been moved."""
-        return self._now - self._began
+        return round(self._now - self._began, DIGITS)
 
     def advance(self, seconds: float) -> None:
         """Move the clock on; what falls due on the way happens in its order and at its time. Switches greenlets.
@@ -55,6 +63,7 @@ class FakeClock:
 
         Raises:
             ValueError: it is negative or infinite.
+            Exception: a handler's, unless all test clients leave those to the log.
         """
         if not (isfinite(seconds) and seconds >= 0):
             raise ValueError(f"a clock is moved on by some seconds, not by {seconds!r}")
@@ -62,13 +71,14 @@ class FakeClock:
         self._settle()
         while self._waiting:
             timer, (due, _) = min(self._waiting.items(), key=lambda item: item[1])
-            if due > end:
+            if due > end + PRECISION:
                 break
             self._now = max(self._now, due)
             timer.fire_soon()
             self._settle()
-        self._now = end
+        self._now = max(self._now, end)
         self._settle()
+        self._moved()
 
     def give_back(self) -> None:
         """Let the server's time run on from here by itself."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import gevent
 import gevent.event
+from gevent import socket
 from gevent.pywsgi import WSGIServer
 
 from geventsio.server import SocketIO
@@ -57,6 +58,7 @@ class LiveServer:
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._hub: Any = None
+        self._starter: Any = None
         self._stop = gevent.event.Event()
 
     def __enter__(self) -> LiveServer:
@@ -82,6 +84,7 @@ class LiveServer:
         if self._thread is not None or engine.has_started and engine.sessions:
             raise RuntimeError("the server has been started already, or has other clients")
         self.io.release()
+        self._starter = gevent.get_hub()
         self._thread = threading.Thread(target=self._run, name="geventsio-live-server", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -97,12 +100,12 @@ class LiveServer:
             self._thread = None
 
     def _run(self) -> None:
-        is_own_hub = gevent._hub_local.get_hub_if_exists() is None
         self._hub = gevent.get_hub()
         try:
-            server = WSGIServer((self.host, self.port), self._app, **self._options)
+            listener = _listener(self.host, self.port)
+            self.port = listener.getsockname()[1]
+            server = WSGIServer(listener, self._app, **self._options)
             server.start()
-            self.port = server.server_port
             self._ready.set()
             self._stop.wait()
             self._close(server)
@@ -110,7 +113,7 @@ class LiveServer:
             self._error = error
         finally:
             self._ready.set()
-            if is_own_hub:
+            if self._hub is not self._starter:
                 self._hub.destroy(destroy_loop=True)
 
     def _close(self, server: WSGIServer) -> None:
@@ -128,3 +131,15 @@ class LiveServer:
             session.forget()  # polls that nobody made any more
         if is_done and not engine.runtime.workers.busy:
             self.io.release()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except BaseException:
+        listener.close()  # gevent's own function would leave it to the garbage collector
+        raise
+    return listener

@@ -108,6 +108,7 @@ class PollingSession:
         if answer.status_code != 200:
             raise _refusal(answer)
         self.sid = orjson.loads(decode_packet(answer.get_data(as_text=True)).data)["sid"]
+        self._bench.opened(self.sid)
         self._is_open = True
         self._fetch()
 
@@ -120,8 +121,9 @@ class PollingSession:
     def close(self) -> None:
         """Say goodbye. Once it has vanished, it comes back for that."""
         self._is_open = False
-        self.listens = True
-        self._unsent.clear()
+        if not self.listens:
+            self.listens = True
+            self._unsent.clear()
         self.send(CLOSE)
         self._fetch()  # what the server keeps for it shall not be left behind
 
@@ -180,6 +182,8 @@ class PollingSession:
     def _end(self, reason: str) -> None:
         if self._is_open:
             self._is_open = False
+            if self._polls is not None and self._polls is not gevent.getcurrent():
+                self._polls.kill(block=False)  # as a browser does with a request that it needs no more
             self._listener.ended(reason)
             self._bench.tell()
 

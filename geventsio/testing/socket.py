@@ -259,9 +259,7 @@ class TestSocket:
         """Take an event from the server."""
         event = Event(*data)
         if ack_id is not None:
-            event._answer = lambda args: self._send(
-                self.client.parser.encode_ack(self.namespace, ack_id, args).payload
-            )
+            event._answer = lambda args: self._send(self.client.parser.encode_ack(self.namespace, ack_id, args).payload)
         self._inbox.append(event)
 
     def take_ack(self, ack_id: int | None, args: list[Any]) -> None:

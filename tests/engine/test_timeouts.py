@@ -29,7 +29,9 @@ def loop() -> Iterator[Any]:
 
 def test_items_expire_once_and_in_order(loop: Any) -> None:
     expired: list[tuple[int, bool]] = []
-    timeouts: Timeouts[int] = Timeouts(Clock(loop), 0.02, lambda item: expired.append((item, time.monotonic() >= earliest)))
+    timeouts: Timeouts[int] = Timeouts(
+        Clock(loop), 0.02, lambda item: expired.append((item, time.monotonic() >= earliest))
+    )
     earliest = time.monotonic() + 0.02
     for item in range(5):
         timeouts.start(item)
