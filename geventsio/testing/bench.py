@@ -111,8 +111,10 @@ class Bench:
         try:
             while looks < QUIET_LOOKS:
                 gevent.idle()
-                # Callbacks may be waiting that the loop left for its next round.
-                looks = 0 if getattr(self._runtime.loop, "_callbacks", ()) else looks + 1
+                # Callbacks may be waiting that the loop left for its next round, and what is held back for some
+                # milliseconds so that it travels apart from what went before.
+                is_quiet = not getattr(self._runtime.loop, "_callbacks", ()) and not self._runtime.held
+                looks = looks + 1 if is_quiet else 0
         except gevent.Timeout as error:
             if error is not restless:
                 raise

@@ -1,25 +1,32 @@
-"""A client in the process of the test: it calls the WSGI app as a browser that polls would."""
+"""A client in the process of the test: it calls the WSGI app as a web server would for a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from werkzeug.test import Client
 
 from geventsio.errors import ProtocolError
 from geventsio.namespace import normal_path
+from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet, PacketType
 from geventsio.server import SocketIO
 from geventsio.testing.bench import Bench, find_server
 from geventsio.testing.clock import FakeClock
 from geventsio.testing.errors import ConnectError, NotReceived
-from geventsio.testing.polling import PollingSession, Web
+from geventsio.testing.polling import PollingSession
 from geventsio.testing.socket import TestSocket
+from geventsio.testing.web import Listener, Session, Web
+from geventsio.testing.websocket import WebSocketSession
+from geventsio.types import TransportType
 
 __all__ = ["TestClient"]
 
-T = TypeVar("T")
+_TRANSPORTS: dict[TransportType, Callable[[Bench, Web, Listener], Session]] = {
+    TransportType.POLLING: PollingSession,
+    TransportType.WEBSOCKET: WebSocketSession,
+}
 
 
 class _Connecting:
@@ -42,6 +49,7 @@ class TestClient:
     Args:
         app: a `SocketIO`, or the WSGI app that holds one.
         io: the server in `app`, where it can't be found: behind other middlewares than `io.layer`.
+        transport: "polling", or "websocket" over a pair of connected sockets; there is no upgrade between them.
         path: of the Socket.IO server; None for its `req_path`.
         headers: of each request.
         query: of each request's URL.
@@ -59,6 +67,7 @@ class TestClient:
     Raises:
         TypeError: there is no server to be found in `app`.
         RuntimeError: the server is in use in another thread.
+        ValueError: there is no such transport.
     """
 
     __test__ = False  # or pytest would take it for a test
@@ -68,6 +77,7 @@ class TestClient:
         app: Any,
         *,
         io: SocketIO | None = None,
+        transport: str = "polling",
         path: str | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
@@ -82,15 +92,16 @@ class TestClient:
         self.io = server
         self.parser = server.parser
         self.timeout = timeout
+        self._transport: Callable[[Bench, Web, Listener], Session] = _TRANSPORTS[TransportType(transport)]
         self.http = Client(server.service() if isinstance(app, SocketIO) else app)
         for name, value in (cookies or {}).items():
             self.http.set_cookie(name, value)
         path = server.engine.options.req_path if path is None else path.rstrip("/")
-        self._web = Web(self.http, path + "/", query or {}, headers or {}, environ or {})
-        self._raises = raise_handler_errors
         self._bench = Bench.enter(server, raise_handler_errors)
+        self._web = Web(self._bench, self.http, path + "/", query or {}, headers or {}, environ or {})
+        self._raises = raise_handler_errors
         self._is_closed = False
-        self._session: PollingSession | None = None
+        self._session: Session | None = None
         self._decoder = getattr(self.parser, "client_decoder", self.parser.decoder)()
         self._sockets: dict[str, TestSocket] = {}
         self._connecting: dict[str, _Connecting] = {}
@@ -135,7 +146,7 @@ class TestClient:
         seconds = self.timeout if timeout is None else timeout
         session = self._session = self._opened(seconds)
         waiting = self._connecting[namespace] = _Connecting(TestSocket(self, namespace))
-        session.send(self.parser.encode_connect(namespace, auth).payload)
+        session.send(self.parser.encode_connect(namespace, auth))
         try:
             self.wait_for(lambda: waiting.accepted or waiting.refusal is not None, seconds)
         finally:
@@ -194,22 +205,22 @@ class TestClient:
         if self._raises:
             self._bench.raise_error()
 
-    def send(self, payload: bytes) -> None:
+    def send(self, group: PacketGroup) -> None:
         """Send packets, and let the server come to rest. Switches greenlets."""
         if self._session is not None:
-            self._session.send(payload)
+            self._session.send(group)
         self.settle()
 
     def leave(self, socket: TestSocket, reason: str) -> None:
         """Leave a namespace."""
         if self._session is not None:
-            self._session.send(self.parser.encode_disconnect(socket.namespace).payload)
+            self._session.send(self.parser.encode_disconnect(socket.namespace))
         self._forget(socket.namespace, reason)
 
     # What the session uses
 
     def message(self, data: str | bytes) -> None:
-        """Take a message from the server; see `geventsio.testing.polling.Listener`."""
+        """Take a message from the server; see `geventsio.testing.web.Listener`."""
         decoder = self._decoder
         packet = decoder.add_text(data) if isinstance(data, str) else decoder.add_binary(data)
         if packet is not None:
@@ -217,7 +228,7 @@ class TestClient:
             self._bench.tell()
 
     def ended(self, reason: str) -> None:
-        """Learn that the session has ended; see `geventsio.testing.polling.Listener`."""
+        """Learn that the session has ended; see `geventsio.testing.web.Listener`."""
         self._session = None
         self._decoder.reset()
         for namespace in list(self._sockets):
@@ -247,10 +258,10 @@ class TestClient:
         else:
             raise ProtocolError(f"unexpected {kind.name} packet")
 
-    def _opened(self, timeout: float) -> PollingSession:
+    def _opened(self, timeout: float) -> Session:
         session = self._session
         if session is None or not session.is_open:
-            session = PollingSession(self._bench, self._web, self)
+            session = self._transport(self._bench, self._web, self)
             session.open(timeout)
         return session
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from geventsio.ack import answer_value
 from geventsio.errors import SocketClosedError
+from geventsio.protocol.packet_group import PacketGroup
 from geventsio.testing.errors import NotReceived
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class TestSocket:
             SocketClosedError: the socket is not connected.
             SerializeError: an argument can't be encoded.
         """
-        self._send(self.client.parser.encode_event(self.namespace, event, args).payload)
+        self._send(self.client.parser.encode_event(self.namespace, event, args))
 
     def emit_with_ack(self, event: str, *args: object) -> Answer:
         """Send an event that asks for an acknowledgement, and return its future. Switches greenlets.
@@ -146,9 +147,9 @@ class TestSocket:
         """
         self._last_id += 1
         answer = Answer(self, event)
-        payload = self.client.parser.encode_event(self.namespace, event, args, self._last_id).payload
+        group = self.client.parser.encode_event(self.namespace, event, args, self._last_id)
         self._answers[self._last_id] = answer
-        self._send(payload)
+        self._send(group)
         return answer
 
     def call(self, event: str, *args: object, timeout: float | None = None) -> Any:
@@ -259,7 +260,7 @@ class TestSocket:
         """Take an event from the server."""
         event = Event(*data)
         if ack_id is not None:
-            event._answer = lambda args: self._send(self.client.parser.encode_ack(self.namespace, ack_id, args).payload)
+            event._answer = lambda args: self._send(self.client.parser.encode_ack(self.namespace, ack_id, args))
         self._inbox.append(event)
 
     def take_ack(self, ack_id: int | None, args: list[Any]) -> None:
@@ -276,10 +277,10 @@ class TestSocket:
     def _find(self, event: str | None) -> Event | None:
         return next((found for found in self._inbox if event in (None, found.name)), None)
 
-    def _send(self, payload: bytes) -> None:
+    def _send(self, group: PacketGroup) -> None:
         if self._reason is not None:
             raise SocketClosedError(f"the socket is disconnected: {self._reason}")
-        self.client.send(payload)
+        self.client.send(group)
 
 
 def _listed(events: list[Event]) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import gevent
 import pytest
 
 from geventsio import SocketIO
+from geventsio.testing import TestClient
 from tests.testing.project import Project
+
+NewClient = Callable[..., TestClient]
 
 DEADLINE = 20.0  # seconds after which a test that waits for something is given up
 
@@ -38,6 +42,19 @@ def tidy(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -
     records = [record for record in caplog.get_records("call") if _is_ours(record)]
     assert [record.getMessage() for record in records] == []
     assert capsys.readouterr().err == ""
+
+
+@pytest.fixture(params=["polling", "websocket"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Both transports in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def new(transport: str) -> NewClient:
+    """Make test clients."""
+    return partial(TestClient, transport=transport)
 
 
 @pytest.fixture

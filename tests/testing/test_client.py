@@ -12,7 +12,9 @@ from flask import Flask
 from gevent.event import Event as Signal
 
 from geventsio import ConnectRefused, Data, DisconnectReason, Socket, SocketClosedError, SocketIO
+from geventsio.protocol.packet_group import PacketGroup
 from geventsio.testing import ConnectError, Event, NotReceived, TestClient
+from tests.testing.conftest import NewClient
 
 
 def echo(io: SocketIO, path: str = "/") -> None:
@@ -27,14 +29,14 @@ def echo(io: SocketIO, path: str = "/") -> None:
 # Connecting
 
 
-def test_what_the_server_is_told(io: SocketIO) -> None:
+def test_what_the_server_is_told(io: SocketIO, new: NewClient, transport: str) -> None:
     seen: dict[str, Any] = {}
 
     @io.ns("/chat")
     def connect(socket: Socket, auth: Data[dict[str, Any]]) -> None:
         seen.update(socket.environ, auth=auth, id=socket.id, transport=str(socket.transport))
 
-    with TestClient(
+    with new(
         io,
         headers={"X-Forwarded-For": "1.2.3.4"},
         query={"room": "a b"},
@@ -45,7 +47,7 @@ def test_what_the_server_is_told(io: SocketIO) -> None:
         assert socket.connected
         assert (socket.namespace, socket.id) == ("/chat", seen["id"])
     assert seen["auth"] == {"token": "secret"}
-    assert seen["transport"] == "polling"
+    assert seen["transport"] == transport
     assert seen["HTTP_X_FORWARDED_FOR"] == "1.2.3.4"
     assert seen["HTTP_COOKIE"] == "c=1"
     assert seen["my.user"] == "ann"
@@ -53,46 +55,46 @@ def test_what_the_server_is_told(io: SocketIO) -> None:
     assert "room=a+b" in seen["QUERY_STRING"] or "room=a%20b" in seen["QUERY_STRING"]
 
 
-def test_a_refusal_is_raised_with_its_message_and_data(io: SocketIO) -> None:
+def test_a_refusal_is_raised_with_its_message_and_data(io: SocketIO, new: NewClient) -> None:
     @io.ns("/").use
     def check() -> None:
         raise ConnectRefused("not you", {"code": 7})
 
     io.ns("/")(lambda: None)
-    with TestClient(io) as client:
+    with new(io) as client:
         with pytest.raises(ConnectError, match="not you") as refused:
             client.connect()
         assert (refused.value.message, refused.value.data, refused.value.status) == ("not you", {"code": 7}, None)
         assert io.engine.sessions == {}  # as the official client does with its last namespace
 
 
-def test_a_namespace_that_does_not_exist(io: SocketIO) -> None:
-    with TestClient(io) as client, pytest.raises(ConnectError, match="Invalid namespace") as refused:
+def test_a_namespace_that_does_not_exist(io: SocketIO, new: NewClient) -> None:
+    with new(io) as client, pytest.raises(ConnectError, match="Invalid namespace") as refused:
         client.connect("/nowhere")
     assert refused.value.data is None
 
 
-def test_a_request_that_is_refused() -> None:
+def test_a_request_that_is_refused(new: NewClient) -> None:
     io = SocketIO(allow_request=lambda environ: environ.get("HTTP_KEY") == "good")
     io.ns("/")(lambda: None)
-    with TestClient(io) as client, pytest.raises(ConnectError, match=r"Forbidden \(HTTP 403\)") as refused:
+    with new(io) as client, pytest.raises(ConnectError, match=r"Forbidden \(HTTP 403\)") as refused:
         client.connect()
     assert (refused.value.message, refused.value.status) == ("Forbidden", 403)
-    with TestClient(io, headers={"Key": "good"}) as client:
+    with new(io, headers={"Key": "good"}) as client:
         assert client.connect().connected
 
 
-def test_a_server_that_has_been_closed(io: SocketIO) -> None:
+def test_a_server_that_has_been_closed(io: SocketIO, new: NewClient) -> None:
     io.close()
-    with TestClient(io) as client, pytest.raises(ConnectError) as refused:
+    with new(io) as client, pytest.raises(ConnectError) as refused:
         client.connect()
     assert refused.value.status == 503
 
 
-def test_several_namespaces_share_a_connection(io: SocketIO) -> None:
+def test_several_namespaces_share_a_connection(io: SocketIO, new: NewClient) -> None:
     echo(io, "/a")
     echo(io, "/b")
-    with TestClient(io) as client:
+    with new(io) as client:
         a, b = client.connect("/a"), client.connect("/b")
         assert len(io.engine.sessions) == 1
         assert a.call("echo", 1) == 1
@@ -108,7 +110,7 @@ def test_several_namespaces_share_a_connection(io: SocketIO) -> None:
         assert len(io.engine.sessions) == 1
 
 
-def test_several_clients_hear_each_other(io: SocketIO) -> None:
+def test_several_clients_hear_each_other(io: SocketIO, new: NewClient) -> None:
     @io.ns("/")
     def connect(socket: Socket) -> None:
         socket.join("room")
@@ -117,7 +119,7 @@ def test_several_clients_hear_each_other(io: SocketIO) -> None:
     def say(socket: Socket, text: str) -> None:
         socket.to("room").emit("said", text)
 
-    with TestClient(io) as one, TestClient(io) as other:
+    with new(io) as one, new(io) as other:
         ann, bob = one.connect(), other.connect()
         ann.emit("say", "hello")
         assert bob.received() == [Event("said", "hello")]
@@ -125,17 +127,17 @@ def test_several_clients_hear_each_other(io: SocketIO) -> None:
         assert one.clock is other.clock
 
 
-def test_the_server_is_found_in_an_app(io: SocketIO) -> None:
+def test_the_server_is_found_in_an_app(io: SocketIO, new: NewClient) -> None:
     echo(io)
 
     app = Flask("app")
     app.wsgi_app = io.layer(app.wsgi_app)  # type: ignore[assignment, method-assign]
     for candidate in (io, io.service(), app.wsgi_app, app):
-        with TestClient(candidate) as client:
+        with new(candidate) as client:
             assert client.connect().call("echo", 1) == 1
 
 
-def test_an_app_in_which_no_server_is_found(io: SocketIO) -> None:
+def test_an_app_in_which_no_server_is_found(io: SocketIO, new: NewClient) -> None:
     echo(io)
     service = io.service()
 
@@ -144,14 +146,14 @@ def test_an_app_in_which_no_server_is_found(io: SocketIO) -> None:
         return service(environ, start_response)
 
     with pytest.raises(TypeError, match="pass it as TestClient"):
-        TestClient(middleware)
-    with TestClient(middleware, io=io, path="/below/socket.io") as client:
+        new(middleware)
+    with new(middleware, io=io, path="/below/socket.io") as client:
         assert client.connect().call("echo", 1) == 1
 
 
-def test_connecting_again_after_the_end(io: SocketIO) -> None:
+def test_connecting_again_after_the_end(io: SocketIO, new: NewClient) -> None:
     echo(io)
-    with TestClient(io) as client:
+    with new(io) as client:
         first = client.connect()
         first.disconnect()
         assert io.engine.sessions == {}
@@ -163,11 +165,11 @@ def test_connecting_again_after_the_end(io: SocketIO) -> None:
         client.connect()
 
 
-def test_a_connect_handler_that_takes_its_time(io: SocketIO) -> None:
+def test_a_connect_handler_that_takes_its_time(io: SocketIO, new: NewClient) -> None:
     go_on = Signal()
     io.ns("/").use(lambda: go_on.wait())
     io.ns("/")(lambda: None)
-    with TestClient(io) as client:
+    with new(io) as client:
         with pytest.raises(NotReceived, match=r"did not answer the CONNECT to / within 0.01 seconds"):
             client.connect(timeout=0.01)
         go_on.set()
@@ -176,7 +178,7 @@ def test_a_connect_handler_that_takes_its_time(io: SocketIO) -> None:
 # Events
 
 
-def test_emit_comes_back_when_the_handlers_have_ended(io: SocketIO) -> None:
+def test_emit_comes_back_when_the_handlers_have_ended(io: SocketIO, new: NewClient) -> None:
     done: list[int] = []
 
     @io.ns("/").on("work")
@@ -185,7 +187,7 @@ def test_emit_comes_back_when_the_handlers_have_ended(io: SocketIO) -> None:
             gevent.sleep(0)
         done.append(number)
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         socket.emit("work", 50)
         assert done == [50]
@@ -194,17 +196,17 @@ def test_emit_comes_back_when_the_handlers_have_ended(io: SocketIO) -> None:
         assert done == [50, 0, 1, 2, 3, 4]
 
 
-def test_bytes_are_binary_both_ways(io: SocketIO) -> None:
+def test_bytes_are_binary_both_ways(io: SocketIO, new: NewClient) -> None:
     echo(io)
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         data = {"a": [b"\x00\xff", "text"], "b": b""}
         assert socket.call("echo", data, b"x" * 100_000) == (data, b"x" * 100_000)
         assert socket.receive() == Event("echo", data, b"x" * 100_000)
 
 
-def test_more_attachments_than_a_client_may_send(io: SocketIO) -> None:
-    with TestClient(io) as client:
+def test_more_attachments_than_a_client_may_send(io: SocketIO, new: NewClient) -> None:
+    with new(io) as client:
         io.ns("/").on("many", lambda socket=None: [bytes([number]) for number in range(30)])
         socket = client.connect()
         assert socket.call("many") == [bytes([number]) for number in range(30)]
@@ -222,8 +224,8 @@ def test_an_event() -> None:
         event.ack()
 
 
-def test_receiving_by_name_leaves_the_others_in_order(io: SocketIO) -> None:
-    with TestClient(io) as client:
+def test_receiving_by_name_leaves_the_others_in_order(io: SocketIO, new: NewClient) -> None:
+    with new(io) as client:
         io.ns("/")
         socket = client.connect()
         for name in "abcab":
@@ -235,14 +237,14 @@ def test_receiving_by_name_leaves_the_others_in_order(io: SocketIO) -> None:
         assert socket.received() == []
 
 
-def test_an_event_that_takes_its_time_is_awaited(io: SocketIO) -> None:
+def test_an_event_that_takes_its_time_is_awaited(io: SocketIO, new: NewClient) -> None:
     @io.ns("/").on("later")
     def later(socket: Socket) -> None:
         gevent.sleep(0.02)
         socket.emit("now", 1)
         socket.emit("then", 2)
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         socket.emit("later")
         socket.assert_nothing()  # its handler waits for time to pass, and nothing else can happen before
@@ -250,9 +252,9 @@ def test_an_event_that_takes_its_time_is_awaited(io: SocketIO) -> None:
         assert socket.received() == [Event("then", 2)]
 
 
-def test_what_does_not_arrive_is_told_with_what_did(io: SocketIO) -> None:
+def test_what_does_not_arrive_is_told_with_what_did(io: SocketIO, new: NewClient) -> None:
     io.ns("/chat")
-    with TestClient(io, timeout=0.01) as client:
+    with new(io, timeout=0.01) as client:
         socket = client.connect("/chat")
         with pytest.raises(NotReceived) as missing:
             socket.receive()
@@ -276,24 +278,24 @@ def test_what_does_not_arrive_is_told_with_what_did(io: SocketIO) -> None:
 # Acknowledgements
 
 
-def test_the_values_of_an_acknowledgement(io: SocketIO) -> None:
+def test_the_values_of_an_acknowledgement(io: SocketIO, new: NewClient) -> None:
     io.ns("/").on("none", lambda: ())
     io.ns("/").on("one", lambda: [1, 2])
     io.ns("/").on("two", lambda: (1, 2))
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         assert (socket.call("none"), socket.call("one"), socket.call("two")) == (None, [1, 2], (1, 2))
 
 
-def test_an_acknowledgement_that_does_not_come(io: SocketIO) -> None:
+def test_an_acknowledgement_that_does_not_come(io: SocketIO, new: NewClient) -> None:
     io.ns("/").on("silent", lambda: None)
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         with pytest.raises(NotReceived, match="no acknowledgement of 'silent' in / .within 0.01 seconds"):
             socket.call("silent", timeout=0.01)
 
 
-def test_an_acknowledgement_may_be_awaited_later(io: SocketIO) -> None:
+def test_an_acknowledgement_may_be_awaited_later(io: SocketIO, new: NewClient) -> None:
     go_on = Signal()
 
     @io.ns("/").on("slow")
@@ -301,7 +303,7 @@ def test_an_acknowledgement_may_be_awaited_later(io: SocketIO) -> None:
         go_on.wait()
         return value
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         answers = [socket.emit_with_ack("slow", number) for number in range(3)]
         assert [answer.done() for answer in answers] == [False] * 3
@@ -310,13 +312,13 @@ def test_an_acknowledgement_may_be_awaited_later(io: SocketIO) -> None:
         assert answers[0].done()
 
 
-def test_the_server_is_answered(io: SocketIO) -> None:
+def test_the_server_is_answered(io: SocketIO, new: NewClient) -> None:
     @io.ns("/").on("ask")
     def ask(socket: Socket) -> str:
         answer = socket.emit_with_ack("question", 1).result()
         return f"the answer is {answer!r}"
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         for given, seen in (((), "None"), ((b"x",), "b'x'"), ((1, 2), "(1, 2)")):
             answer = socket.emit_with_ack("ask")
@@ -329,9 +331,9 @@ def test_the_server_is_answered(io: SocketIO) -> None:
                 question.ack()
 
 
-def test_a_broadcast_is_answered_by_all(io: SocketIO) -> None:
+def test_a_broadcast_is_answered_by_all(io: SocketIO, new: NewClient) -> None:
     io.ns("/")
-    with TestClient(io) as one, TestClient(io) as other:
+    with new(io) as one, new(io) as other:
         ann, bob = one.connect(), other.connect()
         stream = io.emit_with_ack("ready")
         bob.receive("ready").ack("bob")
@@ -354,8 +356,8 @@ def reasons(io: SocketIO) -> list[str]:
     return reasons
 
 
-def test_the_client_disconnects(io: SocketIO, reasons: list[str]) -> None:
-    with TestClient(io) as client:
+def test_the_client_disconnects(io: SocketIO, new: NewClient, reasons: list[str]) -> None:
+    with new(io) as client:
         with client.connect() as socket:
             assert socket.disconnected is None
         assert socket.disconnected == "io client disconnect"
@@ -367,8 +369,8 @@ def test_the_client_disconnects(io: SocketIO, reasons: list[str]) -> None:
             socket.receive()
 
 
-def test_the_client_closes(io: SocketIO, reasons: list[str]) -> None:
-    client = TestClient(io)
+def test_the_client_closes(io: SocketIO, new: NewClient, reasons: list[str]) -> None:
+    client = new(io)
     socket = client.connect()
     client.close()
     client.close()
@@ -377,13 +379,13 @@ def test_the_client_closes(io: SocketIO, reasons: list[str]) -> None:
 
 
 @pytest.mark.parametrize("close", [False, True])
-def test_the_server_disconnects(io: SocketIO, reasons: list[str], close: bool) -> None:
+def test_the_server_disconnects(io: SocketIO, new: NewClient, reasons: list[str], close: bool) -> None:
     @io.ns("/").on("leave")
     def leave(socket: Socket) -> None:
         socket.emit("last words")
         socket.disconnect(close)
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         socket.emit("leave")
         assert socket.wait_disconnected() == socket.disconnected == "io server disconnect"
@@ -392,21 +394,21 @@ def test_the_server_disconnects(io: SocketIO, reasons: list[str], close: bool) -
         assert io.engine.sessions == {}
 
 
-def test_the_server_closes(io: SocketIO, reasons: list[str]) -> None:
-    with TestClient(io) as client:
+def test_the_server_closes(io: SocketIO, new: NewClient, reasons: list[str]) -> None:
+    with new(io) as client:
         socket = client.connect()
         assert io.close()
         assert socket.disconnected == "transport close"
         assert reasons == ["server shutting down"]
 
 
-def test_waiting_for_the_end(io: SocketIO) -> None:
+def test_waiting_for_the_end(io: SocketIO, new: NewClient) -> None:
     @io.ns("/").on("leave")
     def leave(socket: Socket) -> None:
         gevent.sleep(0.02)
         socket.disconnect()
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         with pytest.raises(NotReceived, match="the socket was not disconnected in /"):
             socket.wait_disconnected(timeout=0.01)
@@ -416,10 +418,10 @@ def test_waiting_for_the_end(io: SocketIO) -> None:
             answer.result()
 
 
-def test_a_client_that_breaks_the_protocol(io: SocketIO, reasons: list[str]) -> None:
-    with TestClient(io) as client:
+def test_a_client_that_breaks_the_protocol(io: SocketIO, new: NewClient, reasons: list[str]) -> None:
+    with new(io) as client:
         socket = client.connect()
-        client.send(b"4not a packet")
+        client.send(PacketGroup(b"4not a packet"))
         assert socket.disconnected in ("transport error", "transport close")
         assert reasons == ["parse error"]
 
@@ -427,12 +429,12 @@ def test_a_client_that_breaks_the_protocol(io: SocketIO, reasons: list[str]) -> 
 # Errors of the server
 
 
-def test_what_escapes_from_a_handler_is_raised(io: SocketIO, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_escapes_from_a_handler_is_raised(io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture) -> None:
     @io.ns("/").on("divide")
     def divide(one: int, other: int) -> float:
         return one / other
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         with pytest.raises(ZeroDivisionError) as error:
             socket.call("divide", 1, 0)
@@ -444,14 +446,14 @@ def test_what_escapes_from_a_handler_is_raised(io: SocketIO, caplog: pytest.LogC
 
 
 def test_what_escapes_after_a_while_is_raised_where_the_test_waits(
-    io: SocketIO, caplog: pytest.LogCaptureFixture
+    io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     @io.ns("/").on("fail")
     def fail() -> None:
         gevent.sleep(0.01)
         raise LookupError("later")
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         socket.emit("fail")
         with pytest.raises(LookupError, match="later"):
@@ -459,14 +461,16 @@ def test_what_escapes_after_a_while_is_raised_where_the_test_waits(
     caplog.clear()
 
 
-def test_what_escapes_from_a_middleware_is_raised_by_connect(io: SocketIO, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_escapes_from_a_middleware_is_raised_by_connect(
+    io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture
+) -> None:
     @io.ns("/").use
     def check() -> None:
         raise LookupError("no such user")
 
-    with TestClient(io) as client, pytest.raises(LookupError, match="no such user"):
+    with new(io) as client, pytest.raises(LookupError, match="no such user"):
         client.connect()
-    with TestClient(io, raise_handler_errors=False) as client:
+    with new(io, raise_handler_errors=False) as client:
         with pytest.raises(ConnectError, match="Internal server error"):
             client.connect()
         assert [str(error) for error in client.handler_errors] == ["no such user"]
@@ -474,23 +478,23 @@ def test_what_escapes_from_a_middleware_is_raised_by_connect(io: SocketIO, caplo
 
 
 def test_what_escapes_from_a_disconnect_handler_is_raised_at_the_end(
-    io: SocketIO, caplog: pytest.LogCaptureFixture
+    io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     @io.ns("/").on_disconnect
     def bye() -> None:
         raise LookupError("bye")
 
-    with pytest.raises(LookupError, match="bye"), TestClient(io) as client:
+    with pytest.raises(LookupError, match="bye"), new(io) as client:
         client.connect()
-    with pytest.raises(KeyError, match="of the test"), TestClient(io) as client:  # which matters more
+    with pytest.raises(KeyError, match="of the test"), new(io) as client:  # which matters more
         client.connect()
         raise KeyError("of the test")
     caplog.clear()
 
 
-def test_errors_may_be_left_to_the_log(io: SocketIO, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_may_be_left_to_the_log(io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture) -> None:
     io.ns("/").on("fail", lambda: 1 / 0)
-    with TestClient(io, raise_handler_errors=False) as client:
+    with new(io, raise_handler_errors=False) as client:
         socket = client.connect()
         socket.emit("fail")
         assert [type(error) for error in client.handler_errors] == [ZeroDivisionError]
@@ -511,7 +515,7 @@ def test_what_escapes_from_the_app_is_raised(io: SocketIO) -> None:
         client.connect()
 
 
-def test_a_server_that_is_never_at_rest(io: SocketIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_never_at_rest(io: SocketIO, new: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geventsio.testing.bench.RESTLESS", 0.05)
     stop = Signal()
 
@@ -520,26 +524,26 @@ def test_a_server_that_is_never_at_rest(io: SocketIO, monkeypatch: pytest.Monkey
         while not stop.is_set():
             gevent.sleep(0)
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         with pytest.raises(RuntimeError, match="did not come to rest in 0.05 seconds"):
             socket.emit("spin")
         stop.set()
 
 
-def test_a_handler_that_outlives_the_clients_is_named(io: SocketIO) -> None:
+def test_a_handler_that_outlives_the_clients_is_named(io: SocketIO, new: NewClient) -> None:
     go_on = Signal()
     io.ns("/").on("stay", lambda: go_on.wait() and None)
-    client = TestClient(io, timeout=0.01)
+    client = new(io, timeout=0.01)
     client.connect().emit("stay")
     with pytest.warns(ResourceWarning, match="1 of the server's handlers still run, or wait"):
         client.close()
     go_on.set()
-    with TestClient(io):  # cleans up after it
+    with new(io):  # cleans up after it
         pass
 
 
-def test_payload_of_a_dataclass(io: SocketIO) -> None:
+def test_payload_of_a_dataclass(io: SocketIO, new: NewClient) -> None:
     @dataclass
     class Point:
         x: int
@@ -549,5 +553,5 @@ def test_payload_of_a_dataclass(io: SocketIO) -> None:
     def mirror(point: Data[Point]) -> Point:
         return Point(point.y, point.x)
 
-    with TestClient(io) as client:
+    with new(io) as client:
         assert client.connect().call("mirror", Point(1, 2)) == {"x": 2, "y": 1}

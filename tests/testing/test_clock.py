@@ -11,6 +11,7 @@ from gevent.event import Event as Signal
 from geventsio import AckTimeoutError, DisconnectReason, Socket, SocketIO
 from geventsio.engine.clock import Clock
 from geventsio.testing import FakeClock, TestClient
+from tests.testing.conftest import NewClient
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def reasons(io: SocketIO) -> list[str]:
     return reasons
 
 
-def test_a_client_that_answers_pings_stays(io: SocketIO, reasons: list[str]) -> None:
-    with TestClient(io) as client:
+def test_a_client_that_answers_pings_stays(io: SocketIO, new: NewClient, reasons: list[str]) -> None:
+    with new(io) as client:
         socket = client.connect()
         client.clock.advance(2 * 3600)
         assert client.clock.elapsed == 2 * 3600
@@ -34,8 +35,10 @@ def test_a_client_that_answers_pings_stays(io: SocketIO, reasons: list[str]) -> 
         assert reasons == []
 
 
-def test_a_client_that_has_vanished_is_timed_out_to_the_second(io: SocketIO, reasons: list[str]) -> None:
-    with TestClient(io) as client, TestClient(io) as other:
+def test_a_client_that_has_vanished_is_timed_out_to_the_second(
+    io: SocketIO, new: NewClient, reasons: list[str]
+) -> None:
+    with new(io) as client, new(io) as other:
         client.connect()
         stays = other.connect()
         client.vanish()
@@ -46,10 +49,10 @@ def test_a_client_that_has_vanished_is_timed_out_to_the_second(io: SocketIO, rea
         assert stays.connected
 
 
-def test_a_vanished_client_hears_nothing_and_says_nothing(io: SocketIO, reasons: list[str]) -> None:
+def test_a_vanished_client_hears_nothing_and_says_nothing(io: SocketIO, new: NewClient, reasons: list[str]) -> None:
     heard: list[str] = []
     io.ns("/").on("say", heard.append)
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         client.vanish()
         socket.emit("say", "anyone?")
@@ -60,7 +63,7 @@ def test_a_vanished_client_hears_nothing_and_says_nothing(io: SocketIO, reasons:
     assert reasons == ["transport close"]
 
 
-def test_the_time_of_an_acknowledgement(io: SocketIO) -> None:
+def test_the_time_of_an_acknowledgement(io: SocketIO, new: NewClient) -> None:
     errors: list[str] = []
 
     @io.ns("/").on("ask")
@@ -70,7 +73,7 @@ def test_the_time_of_an_acknowledgement(io: SocketIO) -> None:
         except AckTimeoutError as error:
             errors.append(str(error))
 
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         socket.emit("ask", 60.0)
         late = socket.receive("question")
@@ -82,9 +85,9 @@ def test_the_time_of_an_acknowledgement(io: SocketIO) -> None:
         assert errors == ["no answer within 60.0 seconds"]
 
 
-def test_a_broadcast_s_acknowledgements(io: SocketIO) -> None:
+def test_a_broadcast_s_acknowledgements(io: SocketIO, new: NewClient) -> None:
     io.ns("/")
-    with TestClient(io) as one, TestClient(io) as other:
+    with new(io) as one, new(io) as other:
         ann, bob = one.connect(), other.connect()
         stream = io.timeout(5).emit_with_ack("ready")
         ann.receive("ready").ack(True)
@@ -108,7 +111,7 @@ def test_a_client_that_connects_to_nothing(io: SocketIO) -> None:
         assert io.engine.sessions == {}
 
 
-def test_what_falls_due_on_the_way_happens_in_its_order(io: SocketIO) -> None:
+def test_what_falls_due_on_the_way_happens_in_its_order(io: SocketIO, new: NewClient) -> None:
     times: list[tuple[float, str]] = []
     clock: FakeClock
 
@@ -117,7 +120,7 @@ def test_what_falls_due_on_the_way_happens_in_its_order(io: SocketIO) -> None:
         future = socket.timeout(seconds).emit_with_ack("question")
         future.add_done_callback(lambda _: times.append((clock.elapsed, name)))
 
-    with TestClient(io) as client:
+    with new(io) as client:
         clock = client.clock
         socket = client.connect()
         for seconds, name in ((30.0, "c"), (10.0, "a"), (20.0, "b")):
@@ -126,11 +129,11 @@ def test_what_falls_due_on_the_way_happens_in_its_order(io: SocketIO) -> None:
         assert times == [(10, "a"), (20, "b"), (30, "c")]
 
 
-def test_a_rate_limit() -> None:
+def test_a_rate_limit(new: NewClient) -> None:
     io = SocketIO(rate_limit=10, rate_burst=5)
     heard: list[int] = []
     io.ns("/").on("say", heard.append)
-    with TestClient(io) as client:
+    with new(io) as client:
         socket = client.connect()
         for number in range(20):
             socket.emit("say", number)
@@ -140,27 +143,27 @@ def test_a_rate_limit() -> None:
         assert heard == list(range(20))
 
 
-def test_handlers_wait_in_real_time(io: SocketIO) -> None:
+def test_handlers_wait_in_real_time(io: SocketIO, new: NewClient) -> None:
     @io.ns("/").on("nap")
     def nap() -> str:
         gevent.sleep(0.02)
         return "awake"
 
-    with TestClient(io) as client:
+    with new(io) as client:
         answer = client.connect().emit_with_ack("nap")
         client.clock.advance(10)
         assert not answer.done()
         assert answer.result() == "awake"
 
 
-def test_what_escapes_meanwhile_is_raised(io: SocketIO, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_escapes_meanwhile_is_raised(io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture) -> None:
     io.ns("/").on("ask", _ask)
-    with TestClient(io) as client:
+    with new(io) as client:
         client.connect().emit("ask")
         with pytest.raises(AckTimeoutError):
             client.clock.advance(5)
         assert client.clock.elapsed == 5
-    with TestClient(io, raise_handler_errors=False) as client:
+    with new(io, raise_handler_errors=False) as client:
         client.connect().emit("ask")
         client.clock.advance(5)
         assert [type(error) for error in client.handler_errors] == [AckTimeoutError]
@@ -172,13 +175,13 @@ def _ask(socket: Socket) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
-def test_time_runs_forward(io: SocketIO, seconds: float) -> None:
-    with TestClient(io) as client, pytest.raises(ValueError, match="moved on by some seconds"):
+def test_time_runs_forward(io: SocketIO, new: NewClient, seconds: float) -> None:
+    with new(io) as client, pytest.raises(ValueError, match="moved on by some seconds"):
         client.clock.advance(seconds)
 
 
-def test_what_the_clock_says_of_itself(io: SocketIO) -> None:
-    with TestClient(io) as client:
+def test_what_the_clock_says_of_itself(io: SocketIO, new: NewClient) -> None:
+    with new(io) as client:
         client.clock.advance(1.5)
         assert repr(client.clock) == "<FakeClock at 1.5 s>"
 
