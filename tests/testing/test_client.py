@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -541,6 +542,26 @@ def test_a_handler_that_outlives_the_clients_is_named(io: SocketIO, new: NewClie
     go_on.set()
     with new(io):  # cleans up after it
         pass
+
+
+def test_a_test_that_takes_its_time_blocks_nobody(new: NewClient) -> None:
+    io = SocketIO(blocked_threshold=0.05)
+    echo(io)
+    with new(io) as client:
+        socket = client.connect()
+        for _ in range(2):
+            time.sleep(0.15)  # in the log it would be called something that blocked the hub
+            gevent.sleep(0.06)
+            assert socket.call("echo", 1) == 1
+
+
+def test_a_handler_that_blocks_is_named(new: NewClient, caplog: pytest.LogCaptureFixture) -> None:
+    io = SocketIO(blocked_threshold=0.05)
+    io.ns("/").on("block", lambda: time.sleep(0.1))
+    with new(io) as client:
+        client.connect().emit("block")
+    assert "of 'block' in / blocked the hub" in caplog.text
+    caplog.clear()
 
 
 def test_payload_of_a_dataclass(io: SocketIO, new: NewClient) -> None:

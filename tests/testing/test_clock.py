@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import gevent
+import gevent.socket
 import pytest
 from gevent.event import Event as Signal
 
@@ -109,6 +111,36 @@ def test_a_client_that_connects_to_nothing(io: SocketIO) -> None:
         assert not session.is_open
         client.clock.advance(5)  # nobody fetches the goodbye
         assert io.engine.sessions == {}
+
+
+def test_an_upgrade_that_is_never_finished(io: SocketIO) -> None:
+    io.ns("/")
+    ours, theirs = gevent.socket.socketpair()
+    with TestClient(io) as client, ours:
+        opened = client.http.get("/socket.io/?EIO=4&transport=polling").text
+        sid = re.search(r'"sid":"([^"]+)"', opened)[1]  # type: ignore[index]
+        client.http.get(
+            f"/socket.io/?EIO=4&transport=websocket&sid={sid}",
+            headers={
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            },
+            environ_overrides={"gunicorn.socket": theirs},
+        )
+        ours.sendall(bytes([0x81, 0x86, 0, 0, 0, 0]) + b"2probe")
+        client.settle()
+        assert ours.recv(100) == bytes([0x81, 6]) + b"3probe"
+        session = io.engine.sessions[sid]
+        client.clock.advance(9.99)
+        assert session.is_upgrading
+        client.clock.advance(0.01)
+        assert not session.is_upgrading
+        assert session.is_open
+        assert ours.recv(100)[0] == 0x88  # a close frame
+        session.close()
+        client.clock.advance(5)
 
 
 def test_what_falls_due_on_the_way_happens_in_its_order(io: SocketIO, new: NewClient) -> None:
