@@ -95,7 +95,7 @@ class TestClient:
         self._transport: Callable[[Bench, Web, Listener], Session] = _TRANSPORTS[TransportType(transport)]
         self.http = Client(server.service() if isinstance(app, SocketIO) else app)
         for name, value in (cookies or {}).items():
-            self.http.set_cookie(name, value)
+            _set_cookie(self.http, name, value)
         path = server.engine.options.req_path if path is None else path.rstrip("/")
         self._bench = Bench.enter(server, raise_handler_errors)
         self._web = Web(self._bench, self.http, path + "/", query or {}, headers or {}, environ or {})
@@ -291,3 +291,11 @@ class TestClient:
         finally:
             if raises and self._raises:
                 self._bench.raise_error()
+
+
+def _set_cookie(http: Client, name: str, value: str) -> None:
+    set_cookie: Any = http.set_cookie
+    if hasattr(http, "get_cookie"):
+        set_cookie(name, value)
+    else:  # werkzeug before 2.3 wants the server's name first
+        set_cookie("localhost", name, value)

@@ -44,6 +44,7 @@ class Session(Protocol):
     @property
     def is_open(self) -> bool:
         """Whether it has neither been closed nor ended by the server."""
+        ...
 
     def open(self, timeout: float) -> None:
         """Make the handshake. Switches greenlets.
