@@ -60,7 +60,15 @@ class Chooser(Generic[Operator]):
     def timeout(self, seconds: float) -> Operator:
         """Wait this many seconds for acknowledgements, instead of `ack_timeout`."""
         check_duration("timeout", seconds)
-        return self._set(timeout=seconds)
+        return self._set(False, seconds)
+
+    def volatile(self) -> Operator:
+        """Let clients that can't take more yet miss what is emitted: only the newest of each event waits for them.
+
+        A client that keeps up misses nothing. What waited may arrive behind what was emitted later. No effect on
+        `emit_with_ack`.
+        """
+        return self._set(True, None)
 
     def _choose(
         self, rooms: tuple[str, ...], except_: tuple[str, ...], excludes_sender: bool, local: bool, /
@@ -68,6 +76,6 @@ class Chooser(Generic[Operator]):
         """Make the operator of a step: everything is added to what has been chosen."""
         raise NotImplementedError
 
-    def _set(self, timeout: float | None = None) -> Operator:
+    def _set(self, volatile: bool, timeout: float | None, /) -> Operator:
         """Make an operator of the same sockets that does something in another way."""
         raise NotImplementedError

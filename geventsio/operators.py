@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from geventsio.ack import AckFuture
-from geventsio.adapters.base import BroadcastOptions
+from geventsio.ack import AckFuture, Convert
+from geventsio.adapters.values import BroadcastOptions
+from geventsio.asking import Asker, ask_socket
 from geventsio.broadcasting import Broadcaster, Target
 from geventsio.choosing import Chooser
+from geventsio.errors import SocketClosedError
 
 if TYPE_CHECKING:
     from geventsio.namespace import Namespace
@@ -19,7 +22,7 @@ __all__ = ["BroadcastOperator", "SocketOperator"]
 class BroadcastOperator(Chooser["BroadcastOperator"], Broadcaster):
     """A choice of the sockets of a namespace. Immutable: each step of a chain is a new one, free to be kept."""
 
-    __slots__ = ("_except", "_excludes_sender", "_local", "_namespace", "_rooms", "_sender", "_timeout")
+    __slots__ = ("_except", "_excludes_sender", "_local", "_namespace", "_rooms", "_sender", "_timeout", "_volatile")
 
     def __init__(
         self,
@@ -29,6 +32,7 @@ class BroadcastOperator(Chooser["BroadcastOperator"], Broadcaster):
         except_: tuple[str, ...] = (),
         excludes_sender: bool = False,
         local: bool = False,
+        volatile: bool = False,
         timeout: float | None = None,
     ) -> None:
         self._namespace = namespace
@@ -37,6 +41,7 @@ class BroadcastOperator(Chooser["BroadcastOperator"], Broadcaster):
         self._except = except_
         self._excludes_sender = excludes_sender
         self._local = local
+        self._volatile = volatile
         self._timeout = timeout
 
     @property
@@ -47,8 +52,8 @@ class BroadcastOperator(Chooser["BroadcastOperator"], Broadcaster):
     @property
     def options(self) -> BroadcastOptions:
         """The choice as adapters understand it."""
-        excludes_sender = self._excludes_sender or not self._rooms
-        return BroadcastOptions(self._rooms, self._except, self._sender if excludes_sender else None, self._local)
+        except_id = self._sender if self._excludes_sender or not self._rooms else None
+        return BroadcastOptions(self._rooms, self._except, except_id, self._local, self._volatile)
 
     def sockets(self) -> list[Socket]:
         """The chosen sockets of this server."""
@@ -67,10 +72,11 @@ class BroadcastOperator(Chooser["BroadcastOperator"], Broadcaster):
             self._except + except_,
             self._excludes_sender or excludes_sender,
             self._local or local,
+            self._volatile,
             self._timeout,
         )
 
-    def _set(self, timeout: float | None = None) -> BroadcastOperator:
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> BroadcastOperator:
         return BroadcastOperator(
             self._namespace,
             self._sender,
@@ -78,32 +84,46 @@ class BroadcastOperator(Chooser["BroadcastOperator"], Broadcaster):
             self._except,
             self._excludes_sender,
             self._local,
+            self._volatile or volatile,
             self._timeout if timeout is None else timeout,
         )
 
 
-class SocketOperator(Chooser["SocketOperator"]):
-    """One socket, with a timeout for its acknowledgements. Choosing rooms makes it a `BroadcastOperator`."""
+class SocketOperator(Chooser["SocketOperator"], Asker):
+    """One socket, with a way of sending to it. Choosing rooms makes it a `BroadcastOperator`."""
 
-    __slots__ = ("_socket", "_timeout")
+    __slots__ = ("_socket", "_timeout", "_volatile")
 
-    def __init__(self, socket: Socket, timeout: float | None) -> None:
+    def __init__(self, socket: Socket, volatile: bool = False, timeout: float | None = None) -> None:
         self._socket = socket
+        self._volatile = volatile
         self._timeout = timeout
 
     def emit(self, event: str, *args: object) -> None:
-        """See `Socket.emit`."""
-        self._socket.emit(event, *args)
-
-    def emit_with_ack(self, event: str, *args: object) -> AckFuture:
-        """See `Socket.emit_with_ack`; waits as long as the timeout says."""
-        return self._socket.emit_with_timeout(self._timeout, event, args)
-
-    def _choose(
-        self, rooms: tuple[str, ...], except_: tuple[str, ...], excludes_sender: bool, local: bool, /
-    ) -> BroadcastOperator:
+        """See `Socket.emit`; a volatile event is no reason for a BufferFullError."""
         socket = self._socket
-        return BroadcastOperator(socket.namespace, socket.id, rooms, except_, excludes_sender, local, self._timeout)
+        if not self._volatile:
+            socket.emit(event, *args)
+            return
+        group = socket.namespace.encode_event(event, args)
+        if not socket.connected:
+            raise SocketClosedError("the socket is not connected")
+        socket.io.call(socket.send_volatile, (socket.ns, event), group)
 
-    def _set(self, timeout: float | None = None) -> SocketOperator:
-        return SocketOperator(self._socket, self._timeout if timeout is None else timeout)
+    def join(self, rooms: str | Iterable[str]) -> None:
+        """See `Socket.join`."""
+        self._socket.join(rooms)
+
+    def leave(self, rooms: str | Iterable[str]) -> None:
+        """See `Socket.leave`."""
+        self._socket.leave(rooms)
+
+    def _choose(self, *step: Any) -> BroadcastOperator:
+        chosen = BroadcastOperator(self._socket.namespace, self._socket.id, *step)
+        return chosen._set(self._volatile, self._timeout)
+
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> SocketOperator:
+        return SocketOperator(self._socket, self._volatile or volatile, self._timeout if timeout is None else timeout)
+
+    def _ask(self, event: str, args: Sequence[object], convert: Convert) -> AckFuture[Any]:
+        return ask_socket(self._socket, self._timeout, event, args, convert)

@@ -1,20 +1,17 @@
-"""How handlers are registered, and where they are kept: those of one socket, or of one namespace."""
+"""Which handler an event has: the handlers of one socket, or of one namespace."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from geventsio.ack import AckSender
-from geventsio.extract import Call
+from geventsio.call import Call
 from geventsio.handlers import Handler, HandlerKind
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.types import DisconnectReason
 
-__all__ = ["EventHandlers", "HandlerKinds", "Registrar", "check_event_name"]
-
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["EventHandler", "EventHandlers", "HandlerKinds", "OnceHandler", "check_event_name", "find_handler"]
 
 
 def check_event_name(event: str) -> None:
@@ -31,13 +28,15 @@ def check_event_name(event: str) -> None:
 
 
 class HandlerKinds:
-    """The four kinds of handlers; what they can be given is known once `SocketIO` and `Socket` are.
+    """The kinds of handlers; what they can be given is known once `SocketIO` and `Socket` are.
 
     Args:
         injectable: what handlers of every kind may take, by class, with the attribute of `Call` it is taken from.
+        concurrent: whether events' handlers overlap when they block, unless they are registered otherwise.
     """
 
-    def __init__(self, injectable: dict[type[Any], str]) -> None:
+    def __init__(self, injectable: dict[type[Any], str], concurrent: bool = False) -> None:
+        self.concurrent = concurrent
         no_reason: dict[type[Any], str] = {DisconnectReason: "the socket is not being disconnected"}
         no_ack: dict[type[Any], str] = {AckSender: "there is no event to answer"}
         self.event = HandlerKind("event handler", None, {**injectable, AckSender: "ack"}, no_reason)
@@ -46,27 +45,88 @@ class HandlerKinds:
         self.disconnect = HandlerKind(
             "disconnect handler", ("the reason",), {**injectable, DisconnectReason: "reason"}, no_ack, has_data=False
         )
+        only_watches: dict[type[Any], str] = {AckSender: "a listener only watches; an event's middleware may answer"}
+        self.listener = HandlerKind("listener", None, injectable, {**no_reason, **only_watches}, has_data=False)
+        of_call: dict[type[Any], str] = {AckSender: "take the call's, `call.ack`"}
+        self.event_middleware = HandlerKind(
+            "event middleware",
+            ("the call", "next"),
+            injectable,
+            {**no_reason, **of_call},
+            has_data=False,
+            validates=False,
+        )
+        self.error = HandlerKind(
+            "error handler", ("the exception",), injectable, {**no_reason, **no_ack}, has_data=False, validates=False
+        )
+
+    def provide(self, state: Iterable[object]) -> None:
+        """Let handlers of all kinds take these values as `State[T]`; before any is registered."""
+        by_type = {type(value): value for value in state}
+        for kind in vars(self).values():
+            if isinstance(kind, HandlerKind):
+                kind.state = by_type
+
+
+class EventHandler(Handler):
+    """A handler of events."""
+
+    __slots__ = ("concurrent",)
+
+    def __init__(self, function: Callable[..., Any], kinds: HandlerKinds, concurrent: bool | None = None) -> None:
+        super().__init__(function, kinds.event)
+        #: Whether the socket's next event is handled while this one's handler blocks.
+        self.concurrent = kinds.concurrent if concurrent is None else concurrent
 
 
 class EventHandlers:
-    """The handlers of one level: one for each event, a fallback, and one for the disconnection."""
+    """The handlers of one level: one for each event, one for the others, and what is called around them.
 
-    __slots__ = ("disconnect", "events", "fallback", "kinds")
+    Attributes:
+        answers_errors: whether clients are told why their events were skipped; only of namespaces.
+        is_wrapped: whether there are listeners or middlewares.
+    """
+
+    __slots__ = (
+        "answers_errors",
+        "disconnect",
+        "error",
+        "events",
+        "fallback",
+        "is_wrapped",
+        "kinds",
+        "listeners",
+        "middlewares",
+    )
 
     def __init__(self, kinds: HandlerKinds) -> None:
         self.kinds = kinds
-        self.events: dict[str, Handler] = {}
-        self.fallback: Handler | None = None
+        self.events: dict[str, EventHandler] = {}
+        self.fallback: EventHandler | None = None
         self.disconnect: Handler | None = None
+        self.error: Handler | None = None
+        # Tuples, for they may be changed while they are gone through.
+        self.listeners: tuple[Handler, ...] = ()
+        self.middlewares: tuple[Handler, ...] = ()
+        self.is_wrapped = False
+        self.answers_errors = False
+
+    def wrap(self, listeners: tuple[Handler, ...], middlewares: tuple[Handler, ...]) -> None:
+        """Have these called around handlers."""
+        self.listeners = listeners
+        self.middlewares = middlewares
+        self.is_wrapped = bool(listeners or middlewares)
 
 
-class OnceHandler(Handler):
+class OnceHandler(EventHandler):
     """A handler that is removed before its first call."""
 
     __slots__ = ("_event", "_handlers")
 
-    def __init__(self, function: Callable[..., Any], handlers: EventHandlers, event: str) -> None:
-        super().__init__(function, handlers.kinds.event)
+    def __init__(
+        self, function: Callable[..., Any], handlers: EventHandlers, event: str, concurrent: bool | None
+    ) -> None:
+        super().__init__(function, handlers.kinds, concurrent)
         self._handlers = handlers
         self._event = event
 
@@ -84,85 +144,8 @@ class OnceHandler(Handler):
         return self.function(*args, **keywords)
 
 
-class Registrar(ABC):
-    """What handlers are registered with: a namespace for all its sockets, or one socket.
-
-    A socket's own handlers come before its namespace's.
-    """
-
-    __slots__ = ()
-
-    @abstractmethod
-    def _event_handlers(self) -> EventHandlers:
-        """The handlers of this level."""
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event; also as a decorator. Registering again replaces the handler.
-
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
-        """
-
-        def register(function: F) -> F:
-            handlers = self._event_handlers()
-            handlers.events[event] = Handler(function, handlers.kinds.event)
-            return function
-
-        check_event_name(event)
-        return register if handler is None else register(handler)
-
-    @overload
-    def once(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def once(self, event: str, handler: F) -> F: ...
-    def once(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event one time: as `on`, but the handler is removed before it is called.
-
-        With a namespace that is one time for all its sockets together. An event whose arguments don't fit is
-        skipped, and the handler stays.
-
-        Raises:
-            HandlerSignatureError, ValueError: as `on`.
-        """
-
-        def register(function: F) -> F:
-            handlers = self._event_handlers()
-            handlers.events[event] = OnceHandler(function, handlers, event)
-            return function
-
-        check_event_name(event)
-        return register if handler is None else register(handler)
-
-    def off(self, event: str, handler: Callable[..., Any] | None = None) -> bool:
-        """Remove the handler of an event; calls that are running go on.
-
-        Args:
-            event: its name.
-            handler: the handler that is to be removed, if it is the event's; None for any.
-
-        Returns:
-            Whether there was one.
-        """
-        events = self._event_handlers().events
-        registered = events.get(event)
-        if registered is None or (handler is not None and registered.function != handler):
-            return False
-        del events[event]
-        return True
-
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        handlers = self._event_handlers()
-        handlers.fallback = Handler(handler, handlers.kinds.event)
-        return handler
-
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
-        handlers = self._event_handlers()
-        handlers.disconnect = Handler(handler, handlers.kinds.disconnect)
-        return handler
+def find_handler(shared: EventHandlers, own: EventHandlers | None, event: str) -> EventHandler | None:
+    """The handler of an event: the socket's own, or its namespace's, or one of their fallbacks."""
+    if own is None:
+        return shared.events.get(event) or shared.fallback
+    return own.events.get(event) or shared.events.get(event) or own.fallback or shared.fallback

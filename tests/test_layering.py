@@ -27,8 +27,10 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack broadcasting choosing client context dispatch extensions extract globals handlers namespace".split()
-            + "operators registry scope server socket static wsgi".split()
+            "ack ack_stream adapter_calls asking background broadcasting call choosing class_namespace client".split()
+            + "compound context convert dispatch extensions extract globals handlers handshake middleware".split()
+            + "namespace namespaces operators plan pydantic_types registrar registry remote routes scope server".split()
+            + "socket static take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Hashable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,16 @@ class Session:
             self._overflowing = True
             self.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
         return False
+
+    def send_volatile(self, kind: Hashable, group: PacketGroup) -> bool:
+        """Send packets that may be lost; False if the session has ended. Never switches greenlets.
+
+        While the client can't take more, only the newest of each kind is kept.
+        """
+        if self._state is not _OPEN:
+            return False
+        self.outbox.send_volatile(kind, group)
+        return True
 
     def hold_output(self) -> None:
         """Let what is sent next travel apart from what has been sent; see `WebSocketOutbox.hold`."""
@@ -341,6 +352,7 @@ class Session:
         if self._state is not SessionState.OPEN:
             return
         self._state = SessionState.CLOSING
+        self.outbox.forget_volatile()
         upgrade, self._upgrade = self._upgrade, None
         if upgrade is not None:
             upgrade.cancel()

@@ -8,12 +8,11 @@ from typing import Any
 from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.json_codec import dumps, loads
 from geventsio.protocol.packet_group import PacketGroup
-from geventsio.protocol.sio_packet import RESERVED_EVENTS, Packet, PacketType
+from geventsio.protocol.sio_packet import MAX_ID, MAX_NAMESPACE, RESERVED_EVENTS, Packet, PacketType
 
 __all__ = ["ClientDecoder", "CommonParser", "Decoder"]
 
-MAX_NAMESPACE = 256  # bytes of UTF-8
-MAX_ID = 2**53 - 1  # what a JavaScript number holds exactly
+MAX_ATTACHMENT_BYTES = 5_000_000
 _MAX_ID_DIGITS = 16
 _MAX_COUNT_DIGITS = 6
 
@@ -37,20 +36,22 @@ class CommonParser:
 
     Args:
         max_attachments: binary attachments that a packet from a client may announce.
+        max_attachment_bytes: see `geventsio.config.SocketIOOptions`.
     """
 
-    __slots__ = ("_max_attachments",)
+    __slots__ = ("_max_attachment_bytes", "_max_attachments")
 
-    def __init__(self, max_attachments: int = 10) -> None:
+    def __init__(self, max_attachments: int = 10, max_attachment_bytes: int = MAX_ATTACHMENT_BYTES) -> None:
         self._max_attachments = max_attachments
+        self._max_attachment_bytes = max_attachment_bytes
 
     def decoder(self) -> Decoder:
         """Return a decoder for one connection."""
-        return Decoder(self._max_attachments)
+        return Decoder(self._max_attachments, self._max_attachment_bytes)
 
     def client_decoder(self) -> ClientDecoder:
         """Return a decoder for what a server sends."""
-        return ClientDecoder(10**_MAX_COUNT_DIGITS)
+        return ClientDecoder(10**_MAX_COUNT_DIGITS, max_attachment_bytes=2**63)
 
     def encode_event(
         self, namespace: str, event: str, args: Sequence[object], ack_id: int | None = None
@@ -115,16 +116,21 @@ def _plain_group(prefix: bytes, namespace: str, payload: object) -> PacketGroup:
 class _Pending:
     """A binary packet whose attachments are arriving."""
 
-    __slots__ = ("attachments", "packet", "places")
+    __slots__ = ("attachments", "packet", "places", "size")
 
     def __init__(self, packet: Packet, places: list[tuple[Any, Any]]) -> None:
         self.packet = packet
         # Where each attachment belongs: a container and the key or index in it.
         self.places = places
         self.attachments: list[bytes] = []
+        self.size = 0
 
-    def add(self, data: bytes) -> Packet | None:
+    def add(self, data: bytes, max_bytes: int) -> Packet | None:
         attachments = self.attachments
+        self.size += len(data)
+        # The size of one is the transport's affair.
+        if self.size > max_bytes and attachments:
+            raise ProtocolError("attachments too large together")
         attachments.append(data)
         if len(attachments) < len(self.places):
             return None
@@ -139,10 +145,11 @@ class Decoder:
     After a `ProtocolError` the connection is to be closed: what follows can't be trusted to mean anything.
     """
 
-    __slots__ = ("_max_attachments", "_pending")
+    __slots__ = ("_max_attachment_bytes", "_max_attachments", "_pending")
 
-    def __init__(self, max_attachments: int = 10) -> None:
+    def __init__(self, max_attachments: int = 10, max_attachment_bytes: int = MAX_ATTACHMENT_BYTES) -> None:
         self._max_attachments = max_attachments
+        self._max_attachment_bytes = max_attachment_bytes
         self._pending: _Pending | None = None
 
     @property
@@ -185,12 +192,12 @@ class Decoder:
             The packet if this was its last attachment.
 
         Raises:
-            ProtocolError: no attachment is awaited.
+            ProtocolError: no attachment is awaited, or they are too large together.
         """
         pending = self._pending
         if pending is None:
             raise ProtocolError("unexpected binary message: is the client using the same parser?")
-        packet = pending.add(data)
+        packet = pending.add(data, self._max_attachment_bytes)
         if packet is not None:
             self._pending = None
         return packet

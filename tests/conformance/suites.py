@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SUITES", "Timing", "engine", "socket", "websocket"]
+__all__ = ["SUITES", "Timing", "engine", "socket", "socket_msgpack", "websocket"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,9 +47,10 @@ def engine(timing: Timing) -> WSGIApplication:
     )
 
 
-def socket(timing: Timing) -> WSGIApplication:
+def socket(timing: Timing, parser: str = "common") -> WSGIApplication:
     """Socket.IO on `/socket.io/` with the namespaces `/` and `/custom`, which behave alike."""
     io = SocketIO(
+        parser=parser,
         ping_interval=timing.ping_interval,
         ping_timeout=timing.ping_timeout,
         connect_timeout=timing.connect_timeout,
@@ -65,6 +66,11 @@ def socket(timing: Timing) -> WSGIApplication:
         namespace.on("message-with-ack", _acknowledge)
         namespace.on("emit-with-ack", _ask)
     return io.service()
+
+
+def socket_msgpack(timing: Timing) -> WSGIApplication:
+    """The same with the msgpack parser."""
+    return socket(timing, "msgpack")
 
 
 def _send_auth(socket: Socket, auth: Data[Any]) -> None:
@@ -94,4 +100,9 @@ def websocket(timing: Timing) -> WSGIApplication:
     return websocket_app(on_message, _MAX_WEBSOCKET_MESSAGE, _MAX_WEBSOCKET_FRAGMENTS, per_message_deflate=1)
 
 
-SUITES: dict[str, Callable[[Timing], WSGIApplication]] = {"engine": engine, "socket": socket, "websocket": websocket}
+SUITES: dict[str, Callable[[Timing], WSGIApplication]] = {
+    "engine": engine,
+    "socket": socket,
+    "socket-msgpack": socket_msgpack,
+    "websocket": websocket,
+}

@@ -20,3 +20,11 @@ CHECKS = names(PROGRAM, r"^  async (\w+)\(\) \{")
 def test_client(clients: Endpoint, package: str, mode: str, check: str) -> None:
     command: list[str | Path] = [tools.node(), PROGRAM, tools.js_package(package), clients.server.url, mode]
     check_result(command, check, CHECKS)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("check", CHECKS)
+def test_client_with_msgpack(msgpack_clients: Endpoint, mode: str, check: str) -> None:
+    command: list[str | Path] = [tools.node(), PROGRAM, tools.js_package("socket.io-client")]
+    command += [msgpack_clients.server.url, mode, tools.js_package("socket.io-msgpack-parser")]
+    check_result(command, check, CHECKS)

@@ -446,6 +446,38 @@ def test_what_escapes_from_a_handler_is_raised(io: SocketIO, new: NewClient, cap
     caplog.clear()
 
 
+def test_what_an_error_handler_takes_is_not_raised(
+    io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = io.ns("/")
+    chat.on("fail", lambda: 1 / 0)
+
+    @chat.on_error
+    def failed(socket: Socket, error: Exception) -> None:
+        socket.emit("sorry", str(error))
+        if len(caplog.records) > 1:
+            raise LookupError("in the error handler")
+
+    with new(io) as client:
+        socket = client.connect()
+        socket.emit("fail")
+        assert socket.received() == [Event("sorry", "division by zero")]
+        with pytest.raises(LookupError, match="in the error handler"):
+            socket.emit("fail")
+    caplog.clear()
+
+
+def test_what_escapes_from_a_greenlet_of_the_application(
+    io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    io.ns("/").on("start", lambda: io.spawn(lambda: 1 / 0) and None)
+    with new(io) as client:
+        socket = client.connect()
+        with pytest.raises(ZeroDivisionError):
+            socket.emit("start")
+    caplog.clear()
+
+
 def test_what_escapes_after_a_while_is_raised_where_the_test_waits(
     io: SocketIO, new: NewClient, caplog: pytest.LogCaptureFixture
 ) -> None:
