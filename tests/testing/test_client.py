@@ -152,6 +152,11 @@ def test_an_app_in_which_no_server_is_found(io: SocketIO, new: NewClient) -> Non
         assert client.connect().call("echo", 1) == 1
 
 
+def test_a_transport_that_there_is_not(io: SocketIO) -> None:
+    with pytest.raises(ValueError, match="webtransport"):
+        TestClient(io, transport="webtransport")
+
+
 def test_connecting_again_after_the_end(io: SocketIO, new: NewClient) -> None:
     echo(io)
     with new(io) as client:
