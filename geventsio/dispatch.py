@@ -175,7 +175,8 @@ def report(call: Call, error: BaseException, client_left: bool = True) -> None:
         raise error
     socket: Socket = call.socket
     logger.error("exception in the handler of %r in %s", call.event, socket.ns, exc_info=error, extra=_fields(call))
-    _tell(call, error)
+    if not _tell(call, error):
+        _run_hooks(socket, error)
 
 
 def fail(call: Call, error: BaseException) -> None:
@@ -188,21 +189,28 @@ def fail(call: Call, error: BaseException) -> None:
         report(call, error)
 
 
-def _tell(call: Call, error: BaseException) -> None:
-    """Call the error handler, if there is one."""
+def _tell(call: Call, error: BaseException) -> bool:
+    """Call the error handler; False if there is none."""
     socket: Socket = call.socket
     own = socket.handlers
     handler = (own and own.error) or socket.namespace.handlers.error
     if handler is None:
-        return
+        return False
     try:
         handler(Call(socket, [error], call.event))
     except (GreenletExit, SocketClosedError):
-        return
+        pass
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as failure:
         logger.error("exception in the error handler of %s", socket.ns, exc_info=failure, extra=_fields(call))
+        _run_hooks(socket, failure)
+    return True
+
+
+def _run_hooks(socket: Socket, error: BaseException) -> None:
+    for hook in socket.io.error_hooks:
+        hook(error)
 
 
 def _disconnect_handler(socket: Socket) -> Handler | None:
