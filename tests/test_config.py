@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "req_path": "/socket.io",
     "transports": ("polling", "websocket"),
     "allow_upgrades": True,
+    "allow_eio3": False,
     "ping_interval": 25,
     "ping_timeout": 20,
     "connect_timeout": 45,
@@ -50,7 +51,7 @@ DURATIONS += ["close_timeout", "drain_timeout", "body_timeout", "blocked_thresho
 COUNTS = ["max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events"]
 COUNTS += ["max_connections", "max_connections_per_address", "rate_burst"]
 THRESHOLDS = ["per_message_deflate", "http_compression"]
-SWITCHES = ["allow_upgrades", "cors_credentials", "serve_client"]
+SWITCHES = ["allow_eio3", "allow_upgrades", "cors_credentials", "serve_client"]
 
 
 def label(value: object) -> str:

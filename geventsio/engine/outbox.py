@@ -13,6 +13,9 @@ from geventsio.protocol.packet_group import PacketGroup
 
 __all__ = ["Bounds", "DeflatingOutbox", "Outbox", "PollingOutbox", "RawSocket", "WebSocketOutbox"]
 
+#: Makes a payload of the left end of a queue: see `geventsio.protocol.eio_payload.PayloadCodec`.
+TakePayload = Callable[[deque[PacketGroup], int], bytes]
+
 #: Bytes of small frames that are joined for one `send`; above it a copy costs more than another call.
 JOIN_LIMIT = 65_536
 
@@ -80,9 +83,9 @@ class PollingOutbox:
         """See `Outbox`."""
         return len(self._groups)
 
-    def take(self, max_payload: int) -> bytes:
+    def take(self, max_payload: int, take: TakePayload = take_payload) -> bytes:
         """Return the payload of one poll: all that fits, at least one group; some must be waiting."""
-        payload = take_payload(self._groups, max_payload)
+        payload = take(self._groups, max_payload)
         self._bytes = sum(group.size for group in self._groups) if self._groups else 0
         return payload
 

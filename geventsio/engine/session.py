@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import secrets
+from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from geventsio.engine.handshake import Handshake
+from geventsio.engine.heartbeat import ClientHeartbeat, Heartbeat
 from geventsio.engine.outbox import Outbox
 from geventsio.engine.polling import PollingTransport
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.websocket import WebSocketConnection
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import BufferFullError, ProtocolError, SocketClosedError
-from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet
+from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet, encode_open
+from geventsio.protocol.eio_payload import PayloadCodec
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import CloseCode
 from geventsio.types import DisconnectReason, TransportType
@@ -21,12 +25,22 @@ from geventsio.types import DisconnectReason, TransportType
 if TYPE_CHECKING:
     from geventsio.engine.server import EngineServer
 
-__all__ = ["Session", "SessionState"]
+__all__ = ["Session", "SessionState", "new_sid"]
 
 logger = logging.getLogger("geventsio.engine")
 
 _PING = PacketGroup(PING)
 _CLOSE = PacketGroup(CLOSE)
+_CODEC = PayloadCodec()
+
+
+#: Bytes of randomness in a session id: 20 characters.
+SID_BYTES = 15
+
+
+def new_sid() -> str:
+    """Return the id of a new session."""
+    return secrets.token_urlsafe(SID_BYTES)
 
 
 class SessionState(Enum):
@@ -53,6 +67,9 @@ class Session:
     #: Who may pause a session; it is read again when none of them pauses it any more.
     PAUSED_BY_APPLICATION = 1
     PAUSED_BY_RATE = 2
+
+    #: Version of Engine.IO.
+    protocol: ClassVar[int] = 4
 
     __slots__ = (
         "_connection",
@@ -189,7 +206,7 @@ class Session:
             if self._pauses:
                 return
             if self._state is SessionState.OPEN:
-                self.server.heartbeat.excuse(self)
+                self.heartbeat.excuse(self)
             if self._connection is not None:
                 self._connection.resume()
             if self._polling is not None:
@@ -217,10 +234,21 @@ class Session:
         """Whether a websocket may take over now: only one at a time, and only once."""
         return self._polling is not None and self._upgrade is None and self._state is SessionState.OPEN
 
-    def start_polling(self) -> None:
-        """Use the polling transport."""
-        self._polling = PollingTransport(self)
-        self.outbox = self._polling.outbox
+    def open_packet(self, upgrades: Sequence[str] = ()) -> bytes:
+        """The packet that tells the client about this session, and the transports that it may change to."""
+        options = self.server.options
+        return encode_open(self.sid, upgrades, options.ping_interval, options.ping_timeout, options.max_payload)
+
+    @property
+    def heartbeat(self) -> Heartbeat | ClientHeartbeat:
+        """What tells whether the client is still there."""
+        return self.server.heartbeat
+
+    def start_polling(self, base64: bool = False) -> PollingTransport:
+        """Use the polling transport; a client of Engine.IO v3 may not be able to read binary payloads."""
+        polling = self._polling = PollingTransport(self, self._payload_codec(base64))
+        self.outbox = polling.outbox
+        return polling
 
     def start_websocket(self, connection: WebSocketConnection) -> None:
         """Use a websocket from the beginning."""
@@ -233,7 +261,7 @@ class Session:
 
     def probed(self) -> None:
         """Answer polls with NOOP from now on, and pause the heartbeat."""
-        self.server.heartbeat.pause(self)
+        self.heartbeat.pause(self)
         if self._polling is not None:
             self._polling.release()
 
@@ -247,7 +275,7 @@ class Session:
             if not polling.outbox.move_to(self.outbox):
                 self.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
             polling.release()
-        self.server.heartbeat.start(self)
+        self.heartbeat.start(self)
         if self.is_paused:
             connection.pause()
 
@@ -255,7 +283,7 @@ class Session:
         """Stay with polling after an upgrade that failed."""
         self._upgrade = None
         if self._state is SessionState.OPEN:
-            self.server.heartbeat.start(self)
+            self.heartbeat.start(self)
 
     def receive(self, message: str | bytes) -> None:
         """Take a message from the websocket."""
@@ -286,7 +314,7 @@ class Session:
         if kind is PacketType.MESSAGE:
             self._deliver(packet.data)
         elif kind is PacketType.PONG or kind is PacketType.PING:
-            self.server.heartbeat.pong(self)
+            self.heartbeat.pong(self)
         elif kind is PacketType.CLOSE:
             self._end(DisconnectReason.TRANSPORT_CLOSE)
         else:
@@ -312,6 +340,9 @@ class Session:
         """Drop the last trace of a session that has ended."""
         self._state = SessionState.CLOSED
         self.server.forget(self)
+
+    def _payload_codec(self, base64: bool) -> PayloadCodec:
+        return _CODEC
 
     def _deliver(self, data: str | bytes) -> None:
         """Hand on a message that arrived by POST; what is wrong with it is not the transport's affair.
