@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, TypeVar, overload
@@ -10,6 +11,7 @@ from geventsio.ack import AckStream, PendingAck
 from geventsio.adapters.base import Adapter
 from geventsio.adapters.local import LocalAdapter
 from geventsio.client import Client
+from geventsio.client4 import Client4
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
 from geventsio.engine.server import EngineServer
@@ -25,6 +27,8 @@ from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
 from geventsio.wsgi import ClientFiles, Environ, Layer, StartResponse, WSGIApp, run
 
 __all__ = ["SocketIO"]
+
+logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +64,7 @@ class SocketIO:
         self._adapter = adapter
         self._namespaces: dict[str, Namespace] = {}
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
+        self._has_reported_main = False
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
 
     # Namespaces
@@ -252,6 +257,15 @@ class SocketIO:
             self._ack_deadlines[seconds] = deadlines
         return deadlines
 
+    def report_no_main_namespace(self) -> None:
+        """Tell the log, once, why clients of Socket.IO v4 can't be served."""
+        if not self._has_reported_main:
+            self._has_reported_main = True
+            logger.error(
+                "closed a connection: socket.io-client 1 and 2 need the namespace '/', which is not registered: "
+                "register it with io.ns('/')"
+            )
+
     @cached_property
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
@@ -263,8 +277,8 @@ class SocketIO:
         return done
 
     def _connected(self, session: Session) -> None:
-        client = session.data = Client(self, session)
-        self.connecting.start(client)
+        client = session.data = (Client if session.protocol == 4 else Client4)(self, session)
+        client.start()
 
 
 def _receive(session: Session, data: str | bytes) -> None:

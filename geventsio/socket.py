@@ -105,7 +105,7 @@ class Socket:
     @property
     def protocol(self) -> ProtocolVersion:
         """The version of the Socket.IO protocol that the client speaks."""
-        return ProtocolVersion.V5
+        return self.client.protocol
 
     @property
     def rooms(self) -> frozenset[str]:

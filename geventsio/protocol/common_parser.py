@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.json_codec import dumps, loads
-from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.packet_group import JSONGroup, PacketGroup
 from geventsio.protocol.sio_packet import RESERVED_EVENTS, Packet, PacketType
 
 __all__ = ["CommonParser", "Decoder"]
 
 MAX_NAMESPACE = 256  # bytes of UTF-8
+MAX_QUERY_FIELDS = 100
 MAX_ID = 2**53 - 1  # what a JavaScript number holds exactly
 _MAX_ID_DIGITS = 16
 _MAX_COUNT_DIGITS = 6
@@ -58,7 +60,7 @@ class CommonParser:
         """
         data, attachments = dumps([event, *args])
         if not attachments and ack_id is None and namespace == "/":
-            return PacketGroup(b"42" + data)
+            return JSONGroup(b"42" + data)
         ack = b"" if ack_id is None else b"%d" % ack_id
         return _group(b"2", b"5", namespace, ack + data, attachments)
 
@@ -95,8 +97,8 @@ class CommonParser:
 def _group(text_type: bytes, binary_type: bytes, namespace: str, rest: bytes, attachments: list[bytes]) -> PacketGroup:
     part = _namespace_part(namespace)
     if attachments:
-        return PacketGroup(b"4%b%d-%b%b" % (binary_type, len(attachments), part, rest), attachments)
-    return PacketGroup(b"4%b%b%b" % (text_type, part, rest))
+        return JSONGroup(b"4%b%d-%b%b" % (binary_type, len(attachments), part, rest), attachments)
+    return JSONGroup(b"4%b%b%b" % (text_type, part, rest))
 
 
 def _plain_group(prefix: bytes, namespace: str, payload: object) -> PacketGroup:
@@ -105,7 +107,7 @@ def _plain_group(prefix: bytes, namespace: str, payload: object) -> PacketGroup:
         data, attachments = dumps(payload)
         if attachments:
             raise SerializeError("bytes can't be sent in a connect payload")
-    return PacketGroup(prefix + _namespace_part(namespace) + data)
+    return JSONGroup(prefix + _namespace_part(namespace) + data)
 
 
 class _Pending:
@@ -199,7 +201,7 @@ class Decoder:
         if kind == "2" or kind == "3":
             return _parse_message(kind, namespace, text, pos)
         if kind == "0":
-            return Packet(_CONNECT, namespace, _connect_data(text, pos))
+            return Packet(_CONNECT, namespace, _connect_data(text, pos) if pos < len(text) else _query(text[1:pos]))
         if kind != "1":
             raise ProtocolError("packet type that a client can't send")
         if pos != len(text):
@@ -238,7 +240,7 @@ def _parse_namespace(text: str, pos: int) -> tuple[str, int]:
         end = after = len(text)
     else:
         after = end + 1
-    # Clients of Socket.IO v2 send the query of their URL here.
+    # socket.io-client 1 and 2 send a query here when they connect: see `_query`.
     namespace = text[pos:end].partition("?")[0]
     # A str that did not come from UTF-8 may hold surrogates.
     if len(namespace.encode("utf-8", "surrogatepass")) > MAX_NAMESPACE:
@@ -273,13 +275,25 @@ def _event_data(text: str) -> list[Any]:
     return data
 
 
-def _connect_data(text: str, pos: int) -> dict[str, Any] | None:
-    if pos == len(text):
-        return None
+def _connect_data(text: str, pos: int) -> dict[str, Any]:
     data = loads(text[pos:])
     if type(data) is not dict:
         raise ProtocolError("CONNECT with a payload that is not an object")
     return data
+
+
+def _query(namespace: str) -> dict[str, str] | None:
+    """Return the query behind a namespace as the payload that clients without one have; None if there is none.
+
+    The official server does the same. Of a name that stands several times the last value counts.
+    """
+    query = namespace.partition("?")[2].removesuffix(",")
+    if not query:
+        return None
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+    except ValueError:
+        raise ProtocolError("too many query parameters") from None
 
 
 def _find_placeholders(data: object, count: int) -> list[tuple[Any, Any]]:

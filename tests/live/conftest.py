@@ -20,6 +20,9 @@ _CALM = ("--ping-interval", "25", "--ping-timeout", "20", "--connect-timeout", "
 _BEATING = ("--ping-interval", "0.2", "--ping-timeout", "1")
 
 
+_PATHS = {"engine": "/engine.io/", "socket": "/socket.io/", "websocket": "/"}
+
+
 class Fleet:
     """The servers of one kind, each started when a test first asks for it."""
 
@@ -37,7 +40,7 @@ class Fleet:
     def endpoint(self, suite: str, *options: str) -> Iterator[Endpoint]:
         """Yield a suite's server; afterwards fail if it wrote to stderr meanwhile."""
         server = self.get(suite, *options)
-        yield Endpoint(server, self.kind, {"engine": "/engine.io/", "socket": "/socket.io/", "websocket": "/"}[suite])
+        yield Endpoint(server, self.kind, _PATHS[suite.rstrip("34")])
         assert server.take_errors() == ""
 
     def close(self) -> None:
@@ -117,3 +120,9 @@ def beating_socketio(fleet: Fleet) -> Iterator[Endpoint]:
 def clients(fleet: Fleet) -> Iterator[Endpoint]:
     """The Socket.IO server for real clients: it pings often, and forgives a client that is slow to answer."""
     yield from fleet.endpoint("socket", "--ping-timeout", "20", "--connect-timeout", "45")
+
+
+@pytest.fixture
+def legacy_clients(fleet: Fleet) -> Iterator[Endpoint]:
+    """The same for real clients of Socket.IO v4 as well."""
+    yield from fleet.endpoint("socket4", "--ping-timeout", "20", "--connect-timeout", "45")
