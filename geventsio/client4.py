@@ -25,8 +25,6 @@ class Client4(Client):
             self._io.report_no_main_namespace()
             self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
             return
-        # The CONNECT packet travels alone, as it does where the client asks: the open packet has just gone out.
-        self.session.hold_output()
         self._connect("/", Packet(PacketType.CONNECT, "/"))
 
     def _greeting(self, socket: Socket) -> object:

@@ -118,13 +118,13 @@ class PollingTransport:
             RequestError: another poll is waiting; the session is closed for it. Or the session has been upgraded.
         """
         session = self._session
-        if session.is_upgrading:
+        if session.has_second_transport:
             # The loop calls what it has polled in reverse: an upgrade packet that was sent before may come up only now.
             session.runtime.backlog.wait()
             if session.polling is not self:
                 raise RequestError(ErrorCode.BAD_REQUEST, "polling on a session that has been upgraded")
-            if session.is_upgrading:
-                return self.answer(NOOP)
+        if session.is_upgrading:
+            return self.answer(NOOP)
         if self._poll is not None:
             session.drop(DisconnectReason.TRANSPORT_ERROR)
             raise RequestError(ErrorCode.BAD_REQUEST)

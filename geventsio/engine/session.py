@@ -220,6 +220,11 @@ class Session:
         return self._state
 
     @property
+    def has_second_transport(self) -> bool:
+        """Whether a websocket has been opened that may take over."""
+        return self._upgrade is not None
+
+    @property
     def is_upgrading(self) -> bool:
         """Whether a probe has been answered and the upgrade has not ended."""
         return self._upgrade is not None and self._upgrade.is_probed
