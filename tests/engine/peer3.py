@@ -16,11 +16,13 @@ class PollingPeer3:
     Args:
         address: of the server.
         query: more parameters of the handshake.
+        path: of the server.
     """
 
-    def __init__(self, address: Address, query: str = "") -> None:
+    def __init__(self, address: Address, query: str = "", path: str = "/engine.io/") -> None:
+        self.path = path
         self.gets, self.posts = Connection(address), Connection(address)
-        self.gets.request("GET", f"/engine.io/?EIO=3&transport=polling{query}")
+        self.gets.request("GET", f"{path}?EIO=3&transport=polling{query}")
         self.opened = self.gets.answer()
         length, _, packet = self.opened.body.decode().partition(":")
         assert (int(length), packet[:1]) == (len(packet), "0")
@@ -29,7 +31,7 @@ class PollingPeer3:
 
     def target(self, transport: str = "polling", protocol: int = 3) -> str:
         """Path and query of a request for this session."""
-        return f"/engine.io/?EIO={protocol}&transport={transport}&sid={self.sid}"
+        return f"{self.path}?EIO={protocol}&transport={transport}&sid={self.sid}"
 
     def start_poll(self) -> None:
         """Send a GET."""

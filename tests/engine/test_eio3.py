@@ -33,6 +33,11 @@ def polling(site: Site, query: str = "") -> PollingPeer3:
     return site.keep(PollingPeer3(site.address, query))
 
 
+def is_polled(session: Session) -> bool:
+    """Whether a GET is waiting."""
+    return session.polling is not None and session.polling.is_polled
+
+
 @pytest.fixture
 def site(serve: Serve) -> Site:
     """An echo server for both versions."""
@@ -134,7 +139,7 @@ def test_payloads(site: Site, query: str, body: bytes, headers: Any, echo: bytes
 def test_a_group_for_a_parked_poll_has_one_framing(site: Site) -> None:
     peer = polling(site)
     peer.start_poll()
-    until(lambda: site.session().polling and site.session().polling.is_polled)
+    until(lambda: is_polled(site.session()))
     for message in ("hello€", b"\x01\x02\x03\x04"):
         site.session().send(message)
     assert peer.gets.answer().body == FRAMED
@@ -194,7 +199,7 @@ def test_a_goodbye_is_answered_by_noop(serve: Serve) -> None:
     site = serve(allow_eio3=True)
     peer = polling(site)
     peer.start_poll()
-    until(lambda: site.session().polling and site.session().polling.is_polled)
+    until(lambda: is_polled(site.session()))
     peer.send(b"1:1")
     assert peer.gets.answer().body == b"1:6"
     assert site.ending() is DisconnectReason.TRANSPORT_CLOSE
@@ -216,7 +221,7 @@ def test_two_polls_at_once(serve: Serve) -> None:
     site = serve(allow_eio3=True)
     peer = polling(site)
     peer.start_poll()
-    until(lambda: site.session().polling and site.session().polling.is_polled)
+    until(lambda: is_polled(site.session()))
     second = site.connect()
     second.request("GET", peer.target())
     assert second.answer().error_code == 3
@@ -286,7 +291,7 @@ def test_an_upgrade(serve: Serve, query: str) -> None:
     site = serve(allow_eio3=True)
     peer = polling(site, query)
     peer.start_poll()
-    until(lambda: site.session().polling and site.session().polling.is_polled)
+    until(lambda: is_polled(site.session()))
     upgraded = site.keep(WebSocketPeer(site.address, peer.target("websocket")))
     upgraded.send("2probe")
     assert upgraded.receive() == "3probe"
