@@ -215,7 +215,8 @@ def test_parameters_that_are_not_there_refuse(serve: Serve, connect: Open) -> No
     def connected(auth: Data[tuple[int, int]]) -> None:
         raise AssertionError
 
-    assert connect(serve(io)).receive().startswith('44"')
+    packet = connect(serve(io)).receive()
+    assert isinstance(packet, str) and packet.startswith('44"')
 
 
 def test_a_refusal_that_can_not_be_sent(serve: Serve, connect: Open, log: Log) -> None:
@@ -306,6 +307,7 @@ def test_the_server_asks(serve: Serve, connect: Open) -> None:
     [socket] = io.sockets()
     future = socket.emit_with_ack("question", 1)
     packet = peer.receive()
+    assert isinstance(packet, str)
     ack_id = packet[2 : packet.index("[")]
     assert packet == f'42{ack_id}["question",1]'
     send(peer, f'43{ack_id}["answer"]')
