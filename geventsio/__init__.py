@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from geventsio.ack import AckFuture, AckSender, AckStream
+from geventsio.ack import AckFuture, AckSender
+from geventsio.ack_stream import AckStream
+from geventsio.class_namespace import ClassNamespace, event
+from geventsio.context import copy_current_context
 from geventsio.errors import (
     AckClosedError,
     AckDecodeError,
@@ -14,15 +17,34 @@ from geventsio.errors import (
     ExtractError,
     GeventsioError,
     HandlerSignatureError,
+    InvalidCatchAllError,
+    InvalidParamError,
+    InvalidParamSegmentError,
     NamespaceError,
+    PatternConflictError,
+    PatternError,
     ProtocolError,
     SendError,
     SerializeError,
     SocketClosedError,
 )
-from geventsio.extract import Data
+from geventsio.extensions import Extensions, http_extensions
+from geventsio.extract import (
+    Data,
+    Event,
+    Extension,
+    Extract,
+    HttpExtension,
+    MaybeExtension,
+    MaybeHttpExtension,
+    State,
+    TryData,
+)
+from geventsio.middleware import EventCall, Next
 from geventsio.namespace import Namespace
+from geventsio.namespaces import DynamicNamespace
 from geventsio.operators import BroadcastOperator
+from geventsio.remote import RemoteSocket
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
@@ -38,21 +60,43 @@ __all__ = [
     "AdapterError",
     "BroadcastOperator",
     "BufferFullError",
+    "ClassNamespace",
     "ConnectRefused",
     "Data",
     "DisconnectReason",
+    "DynamicNamespace",
+    "Event",
+    "EventCall",
+    "Extension",
+    "Extensions",
+    "Extract",
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
+    "HttpExtension",
+    "InvalidCatchAllError",
+    "InvalidParamError",
+    "InvalidParamSegmentError",
+    "MaybeExtension",
+    "MaybeHttpExtension",
     "Namespace",
     "NamespaceError",
+    "Next",
+    "PatternConflictError",
+    "PatternError",
     "ProtocolError",
     "ProtocolVersion",
+    "RemoteSocket",
     "SendError",
     "SerializeError",
     "Socket",
     "SocketClosedError",
     "SocketIO",
     "SocketRef",
+    "State",
     "TransportType",
+    "TryData",
+    "copy_current_context",
+    "event",
+    "http_extensions",
 ]

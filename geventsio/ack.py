@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
-from gevent.event import AsyncResult, Event
+from gevent.event import AsyncResult
 
 from geventsio.errors import AckClosedError, AckError, AckTimeoutError
 
 if TYPE_CHECKING:
+    from geventsio.adapters.base import Answer
     from geventsio.engine.timeouts import Timeouts
     from geventsio.socket import Socket
 
-__all__ = ["AckFuture", "AckSender", "AckStream", "PendingAck", "answer_value"]
+__all__ = ["AckFuture", "AckSender", "Asked", "Convert", "PendingAck", "answer_value", "closed_error"]
+
+if TYPE_CHECKING:
+    # So that `AckFuture` alone means `AckFuture[Any]`; type checkers need no package for it.
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+#: Makes the value of an answer of its arguments.
+Convert = Callable[[Sequence[Any]], Any]
 
 
 def answer_value(args: Sequence[Any]) -> Any:
@@ -62,45 +75,64 @@ class AckSender:
 class PendingAck(Hashable, Protocol):
     """Waits for the answers of one or several sockets."""
 
-    def resolve(self, socket: Socket, result: Any) -> None:
-        """Take one socket's answer, or the AckError that it will not come. Must not switch greenlets."""
+    def resolve(self, socket: Any, answer: Answer) -> None:
+        """Take one socket's answer. Must not switch greenlets."""
 
     def expire(self) -> None:
         """Learn that the time is up."""
 
 
-class AckFuture:
+class Asked(Protocol):
+    """Who a future's answer is expected of."""
+
+    def forget_ack(self, ack_id: int) -> None:
+        """Expect an answer no more."""
+
+    def start_callback(self, callback: Callable[..., object], *args: object) -> None:
+        """Run a callback of the user's in a worker greenlet."""
+
+
+class AckFuture(Generic[T]):
     """One client's answer, which may not have arrived yet.
 
     The deadline counts from the emit. The future fails at once when the socket closes.
     """
 
-    __slots__ = ("_ack_id", "_deadlines", "_result", "_socket")
+    __slots__ = ("_ack_id", "_convert", "_deadlines", "_result", "_socket", "_value")
 
-    def __init__(self, socket: Socket, ack_id: int, deadlines: Timeouts[PendingAck]) -> None:
+    def __init__(self, socket: Asked, ack_id: int, deadlines: Timeouts[PendingAck], convert: Convert) -> None:
         self._socket = socket
         self._ack_id = ack_id
         self._deadlines = deadlines
+        self._convert: Convert | None = convert
         self._result: AsyncResult[Any] = AsyncResult()
+        self._value: Any = None
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None) -> T:
         """Wait for the answer and return it. May switch greenlets; blocks only the calling one.
 
         Args:
             timeout: seconds to wait; None waits until the answer arrives or its deadline passes.
 
         Returns:
-            None if the client sent no value, the value, or a tuple of values.
+            What was asked for by `returns`; without it None if the client sent no value, the value, or a tuple of
+            values.
 
         Raises:
             AckTimeoutError: the client did not answer in time.
             AckClosedError: the socket was closed first.
+            AckDecodeError: the answer does not fit `returns`.
         """
         # Not `get(timeout)`: its Timeout could not be told from one that the caller has around this call.
         self._result.wait(timeout)
         if not self._result.ready():
             raise AckTimeoutError(f"no answer within {timeout} seconds of waiting")
-        return self._result.get(block=False)
+        if self._convert is not None:
+            # Not when it arrives, in the hub: validators of the user's may block.
+            answer: Any = self._result.get(block=False)
+            self._value = self._convert(answer)
+            self._convert = None
+        return self._value  # type: ignore[no-any-return]
 
     get = result
 
@@ -108,109 +140,25 @@ class AckFuture:
         """Whether the answer has arrived, or never will."""
         return bool(self._result.ready())
 
-    def add_done_callback(self, callback: Callable[[AckFuture], object]) -> None:
+    def add_done_callback(self, callback: Callable[[AckFuture[T]], object]) -> None:
         """Have `callback(future)` called in a greenlet of its own when it is done, at once if it is."""
         if self._result.ready():
             self._socket.start_callback(callback, self)
         else:
             self._result.rawlink(lambda _: self._socket.start_callback(callback, self))
 
-    def resolve(self, socket: Socket, result: Any) -> None:
+    def resolve(self, socket: object, answer: Answer) -> None:
         """Take the answer; see `PendingAck`."""
         self._deadlines.cancel(self)
-        if isinstance(result, AckError):
-            self._result.set_exception(result)
+        if isinstance(answer, AckError):
+            self._result.set_exception(answer)
         else:
-            self._result.set(result)
+            self._result.set(answer)
 
     def expire(self) -> None:
         """Give up; see `PendingAck`."""
         self._socket.forget_ack(self._ack_id)
         self._result.set_exception(AckTimeoutError(f"no answer within {self._deadlines.seconds} seconds"))
-
-
-class AckStream:
-    """The answers of all recipients of a broadcast, in the order in which they arrive.
-
-    Iterate over `(socket id, answer)`: the answer is a value as `AckFuture.result` returns it, or an
-    `AckError` if none came. The iteration ends when every recipient has one. Each recipient's answer is
-    given once, to one iterator.
-    """
-
-    __slots__ = ("_ack_id", "_arrived", "_deadlines", "_results", "_waiting")
-
-    def __init__(self, ack_id: int) -> None:
-        self._ack_id = ack_id
-        self._deadlines: Timeouts[PendingAck] | None = None
-        self._waiting: dict[Socket, None] = {}
-        self._results: deque[tuple[str, Any]] = deque()
-        self._arrived = Event()
-
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
-        """Yield `(socket id, answer)` pairs. May switch greenlets."""
-        while True:
-            while self._results:
-                yield self._results.popleft()
-            if not self._waiting:
-                return
-            self._arrived.clear()
-            self._arrived.wait()
-
-    def result(self) -> Any:
-        """Wait for the first answer and return it. May switch greenlets.
-
-        Raises:
-            AckError: it is an error.
-            AckTimeoutError: nobody was sent to.
-        """
-        for _, answer in self:
-            if isinstance(answer, AckError):
-                raise answer
-            return answer
-        raise AckTimeoutError("the broadcast reached nobody")
-
-    def __len__(self) -> int:
-        """How many answers have not been given out yet."""
-        return len(self._waiting) + len(self._results)
-
-    def close(self) -> None:
-        """Wait for no more answers; those that arrive later are ignored."""
-        self._stop()
-        for socket in self._waiting:
-            socket.forget_ack(self._ack_id)
-        self._waiting.clear()
-        self._arrived.set()
-
-    def start(self, deadlines: Timeouts[PendingAck]) -> None:
-        """Start the time that recipients have."""
-        self._deadlines = deadlines
-        deadlines.start(self)
-
-    def expect(self, socket: Socket) -> None:
-        """Count one more recipient."""
-        self._waiting[socket] = None
-        socket.await_ack(self._ack_id, self)
-
-    def resolve(self, socket: Socket, result: Any) -> None:
-        """Take one answer; see `PendingAck`."""
-        if self._waiting.pop(socket, socket) is None:
-            self._results.append((socket.id, result))
-            if not self._waiting:
-                self._stop()
-            self._arrived.set()
-
-    def expire(self) -> None:
-        """Give up on the rest; see `PendingAck`."""
-        waiting = list(self._waiting)
-        self._waiting.clear()
-        for socket in waiting:
-            socket.forget_ack(self._ack_id)
-            self._results.append((socket.id, AckTimeoutError("no answer in time")))
-        self._arrived.set()
-
-    def _stop(self) -> None:
-        if self._deadlines is not None:
-            self._deadlines.cancel(self)
 
 
 def closed_error() -> AckClosedError:

@@ -35,15 +35,17 @@ class Client:
 
     protocol: ClassVar[ProtocolVersion] = ProtocolVersion.V5
 
-    __slots__ = ("_decoder", "_io", "_left", "session", "sockets")
+    __slots__ = ("_decoder", "_io", "_is_assembling", "_left", "session", "sockets")
 
     def __init__(self, io: SocketIO, session: Session) -> None:
         self._io = io
         self._decoder = io.parser.decoder()
+        # Whether a packet has begun whose other messages have a deadline.
+        self._is_assembling = False
         self.session = session
         self.sockets: dict[str, Socket] = {}
         # Namespaces that the server has ended: events to them may be under way, and are no error.
-        self._left: set[str] | None = None
+        self._left: dict[str, None] | None = None
 
     def start(self) -> None:
         """Give the client its time to connect to a namespace."""
@@ -55,15 +57,12 @@ class Client:
         Raises:
             ProtocolError: the client may not send it; the session is to be closed.
         """
-        if isinstance(data, str):
-            packet = self._decoder.add_text(data)
-            if packet is None:
-                self._await_attachments()
-                return
-        else:
-            packet = self._decoder.add_binary(data)
-            if packet is None:
-                return
+        packet = self._decoder.add_text(data) if isinstance(data, str) else self._decoder.add_binary(data)
+        if packet is None:
+            self._await_rest()
+            return
+        if self._is_assembling:
+            self._is_assembling = False
             self._assembling.cancel(self)
         self._receive_packet(packet)
 
@@ -117,8 +116,10 @@ class Client:
             del self.sockets[path]
             if by_server:
                 if self._left is None:
-                    self._left = set()
-                self._left.add(path)
+                    self._left = {}
+                elif len(self._left) >= MAX_NAMESPACES:  # of a dynamic namespace there are any number
+                    del self._left[next(iter(self._left))]
+                self._left[path] = None
 
     def _greeting(self, socket: Socket) -> object:
         """The payload of a CONNECT packet."""
@@ -132,11 +133,14 @@ class Client:
     def _assembling(self) -> Timeouts[Assembler]:
         return self.session.server.runtime.assembling
 
-    def _await_attachments(self) -> None:
+    def _await_rest(self) -> None:
         """Give a packet's attachments their time; they are kept for clients only that are where it goes to."""
+        if self._is_assembling:
+            return
         path = self._decoder.pending_namespace
-        if path not in self.sockets and (self._left is None or path not in self._left):
+        if path is not None and path not in self.sockets and (self._left is None or path not in self._left):
             raise ProtocolError("packet for a namespace that the client is not in")
+        self._is_assembling = True
         self._assembling.start(self)
 
     def _receive_packet(self, packet: Packet) -> None:
@@ -164,7 +168,7 @@ class Client:
             raise ProtocolError("packet for a namespace that the client is not in")
 
     def _connect(self, path: str, packet: Packet) -> None:
-        namespace = self._io.find_namespace(path)
+        namespace = self._io.namespaces.find(path)
         if namespace is None:
             error = self._io.parser.encode_connect_error(path, {"message": "Invalid namespace"})
             self.session.send_group(error)
@@ -172,7 +176,7 @@ class Client:
         if len(self.sockets) >= MAX_NAMESPACES:
             raise ProtocolError("too many namespaces")
         if self._left is not None:
-            self._left.discard(path)
+            self._left.pop(path, None)
         socket = self.sockets[path] = Socket(self, namespace)
         socket.connect({} if packet.data is None else packet.data)
 

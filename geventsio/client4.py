@@ -21,7 +21,7 @@ class Client4(Client):
 
     def start(self) -> None:
         """Connect the client to `/`. It does not ask for that, so it has no time to do it in."""
-        if self._io.find_namespace("/") is None:
+        if self._io.namespaces.find("/") is None:
             self._io.report_no_main_namespace()
             self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
             return

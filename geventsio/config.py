@@ -38,15 +38,26 @@ _DURATIONS = frozenset(
     "ping_interval ping_timeout upgrade_timeout close_timeout drain_timeout body_timeout connect_timeout "
     "ack_timeout".split()
 )
-_COUNTS = frozenset(
-    "max_payload max_buffer_size max_buffer_bytes max_pending_events max_attachments max_connections "
-    "max_connections_per_address rate_burst".split()
-)
+#: What is counted, by the name of the option.
+_COUNTS = {
+    "max_payload": "bytes",
+    "max_buffer_size": "packets",
+    "max_buffer_bytes": "bytes",
+    "max_pending_events": "events",
+    "max_attachments": "attachments",
+    "max_attachment_bytes": "bytes",
+    "max_connections": "connections",
+    "max_connections_per_address": "connections",
+    "rate_burst": "messages",
+}
 #: Limits that None turns off.
 _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
-_SWITCHES = frozenset({"allow_eio3", "allow_upgrades", "cors_credentials", "serve_client"})
+_SWITCHES = frozenset(
+    "allow_eio3 allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
+)
+_PARSERS = ("common", "msgpack")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,21 +149,38 @@ class SocketIOOptions:
         ack_timeout: seconds to wait for a client's acknowledgement, from the emit.
         max_pending_events: events of one socket that may wait for their handlers.
         max_attachments: binary attachments that one packet may have.
+        cleanup_empty_child_namespaces: whether a namespace that clients called into being (see `SocketIO.dyn_ns`) ends
+            with its last socket; else it stays until `delete_ns`, and clients may make as many as they like.
+        max_attachment_bytes: bytes of all the attachments of one packet; a single one may have up to `max_payload`.
+        parser: how packets become messages, the same at both ends: "common" (JSON with attachments), "msgpack" (the
+            official `socket.io-msgpack-parser`; a packet is one message, so `max_payload` alone limits it), or an
+            object of your own that has the methods of `geventsio.protocol.parser.Parser`.
         serve_client: whether `<req_path>/socket.io.js` and its variants are served.
         client_dir: folder with the client's bundles; None looks for `node_modules/socket.io-client/dist`.
+        concurrent_handlers: whether a socket's next event is handled while an earlier one's handler blocks;
+            `concurrent` says it for one handler.
+        state: values that handlers take as `State[T]`, by their types; one of each type.
     """
 
     connect_timeout: float = 45
     ack_timeout: float = 5
     max_pending_events: int = 1024
     max_attachments: int = 10
+    cleanup_empty_child_namespaces: bool = True
+    max_attachment_bytes: int = 5_000_000
+    parser: Any = "common"
     serve_client: bool = True
     client_dir: str | None = None
+    concurrent_handlers: bool = False
+    state: Collection[object] = ()
 
     def __post_init__(self) -> None:
         _check_common(self)
         if self.client_dir is not None and not isinstance(self.client_dir, str):
             raise TypeError(f"client_dir must be a folder's path, not {self.client_dir!r}")
+        object.__setattr__(self, "state", _check_state(self.state))
+        if isinstance(self.parser, str) and self.parser not in _PARSERS:
+            raise ValueError(f"parser must be 'common', 'msgpack' or an object of your own, not {self.parser!r}")
 
 
 def split_options(options: dict[str, Any]) -> tuple[EngineOptions, SocketIOOptions]:
@@ -229,9 +257,9 @@ def check_duration(name: str, value: object, unit: str = "of seconds") -> None:
 
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
+        raise TypeError(f"{name} must be a whole number of {_COUNTS[name]}, not {value!r}")
     if value < 0 or (value == 0 and name != "max_attachments"):
-        raise ValueError(f"{name} must be positive, not {value!r}")
+        raise ValueError(f"{name} must be a positive number of {_COUNTS[name]}, not {value!r}")
 
 
 def _check_transports(transports: object) -> tuple[str, ...]:
@@ -242,6 +270,17 @@ def _check_transports(transports: object) -> tuple[str, ...]:
     if not names or len(set(names)) != len(names) or not set(names) <= set(known):
         raise ValueError(f"transports must name one or both of {known} once, not {transports!r}")
     return names
+
+
+def _check_state(state: object) -> tuple[object, ...]:
+    if not isinstance(state, (list, tuple)):
+        raise TypeError(f"state must be a list of values, one of each type, not {state!r}")
+    seen: set[type] = set()
+    for value in state:
+        if type(value) in seen:
+            raise ValueError(f"state must have one value of each type, and has a second {type(value).__name__}")
+        seen.add(type(value))
+    return tuple(state)
 
 
 def _normal_path(path: object) -> str:

@@ -9,23 +9,52 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from geventsio.ack import AckSender
+from geventsio.call import Call
+from geventsio.context import enter
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
-from geventsio.extract import Call
+from geventsio.handlers import Handler
+from geventsio.middleware import run_listeners, run_middlewares
 from geventsio.protocol.sio_packet import Packet
+from geventsio.registry import find_handler
 from geventsio.types import DisconnectReason
 
 if TYPE_CHECKING:
+    from geventsio.namespace import Namespace
     from geventsio.socket import Socket
 
-__all__ = ["describe_job", "run_callback", "run_connect", "run_disconnect", "run_event"]
+__all__ = [
+    "describe_job",
+    "report",
+    "run_adapter",
+    "run_callback",
+    "run_connect",
+    "run_disconnect",
+    "run_event",
+    "run_start",
+]
 
 logger = logging.getLogger("geventsio")
+
+
+def run_start(socket: Socket, auth: dict[str, Any]) -> None:
+    """Prepare the socket's namespace, or wait while that is done for another, and then connect."""
+    start = socket.namespace.start
+    try:
+        if start is not None:
+            start()
+    except BaseException as error:
+        socket.refuse("Namespace unavailable", None)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        run_connect(socket, auth)
 
 
 def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
     """Let middlewares and the connect handler's parameters decide, tell the client, and run the connect handler."""
     namespace = socket.namespace
-    call = Call(socket, [auth])
+    call = Call(socket, [auth], "connect")
+    enter(call)
     try:
         for middleware in namespace.middlewares:
             middleware(call)
@@ -35,23 +64,24 @@ def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
     except ExtractError as error:
         logger.info("refused a connection to %s: %s", namespace.path, error)
         socket.refuse(str(error), None)
+        _tell(call, error)
     except BaseException as error:
         is_awaited = socket.is_connecting
         socket.refuse("Internal server error", None)
-        _report(socket, "connect", error, client_left=not is_awaited)
+        report(call, error, client_left=not is_awaited)
     else:
         if socket.accept() and run is not None:
-            _run_connect_handler(socket, run)
+            _run_connect_handler(call, run)
 
 
-def _run_connect_handler(socket: Socket, run: Callable[[], object]) -> None:
+def _run_connect_handler(call: Call, run: Callable[[], object]) -> None:
     try:
         run()
     except ConnectRefused:
         # Too late for CONNECT_ERROR: the client has been told that it is connected.
-        socket.disconnect()
+        call.socket.disconnect()
     except BaseException as error:
-        _report(socket, "connect", error)
+        report(call, error)
 
 
 def run_event(socket: Socket, packet: Packet) -> None:
@@ -60,28 +90,37 @@ def run_event(socket: Socket, packet: Packet) -> None:
         return
     args: list[Any] = packet.data
     event = packet.data = args.pop(0)  # kept for `describe_job`, which may be asked when the handler has ended
-    handler = socket.find_handler(event)
-    if handler is None:
+    shared, own = socket.namespace.handlers, socket.handlers
+    handler = find_handler(shared, own, event)
+    is_wrapped = shared.is_wrapped or (own is not None and own.is_wrapped)
+    if handler is None and not is_wrapped:
         return
     call = Call(socket, args, event, packet.id)
+    enter(call)
+    if shared.kinds.concurrent if handler is None else handler.concurrent:
+        socket.overlap()
     try:
-        result = handler(call)
+        if is_wrapped or handler is None:
+            run_listeners(call, shared, own, fail)
+            result = run_middlewares(call, shared, own)
+        else:
+            result = handler(call)
         if result is not None and packet.id is not None:
             _answer(call.ack, result)
-    except ExtractError as error:
-        logger.warning("skipped the event %r in %s: %s", event, socket.ns, error, extra=_fields(socket, event))
     except BaseException as error:
-        _report(socket, event, error)
+        fail(call, error)
 
 
 def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
     """Call the disconnect handler, whose socket is still in its rooms, and forget the socket."""
-    handler = socket.find_disconnect_handler()
+    handler = _disconnect_handler(socket)
+    call = Call(socket, [reason], "disconnect")
     try:
         if handler is not None:
-            handler(Call(socket, [reason]))
+            enter(call)
+            handler(call)
     except BaseException as error:
-        _report(socket, "disconnect", error)
+        report(call, error)
     finally:
         socket.namespace.remove(socket)
         socket.client.session.server.callbacks.done()
@@ -89,25 +128,83 @@ def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
 
 def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[object, ...]) -> None:
     """Call a callback of an acknowledgement."""
+    call = Call(socket, list(args), "ack")
+    enter(call)
     try:
         callback(*args)
     except BaseException as error:
-        _report(socket, "ack", error)
+        report(call, error)
+
+
+def run_adapter(namespace: Namespace, operation: Callable[..., object], args: tuple[object, ...]) -> None:
+    """Have the adapter carry out what another thread asked for."""
+    try:
+        operation(*args)
+    except Exception:
+        logger.exception("the adapter of %s failed", namespace.path)
 
 
 def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
     """Name a job for who reads in the log that it blocked everybody else."""
     if job is run_callback:
         return f"the acknowledgement's callback {_name(args[1])}"
+    if job is run_adapter:
+        return f"the adapter's {_name(args[1])} in {args[0].path}"
     socket: Socket = args[0]
     if job is run_event:
         event = args[1].data
-        handler = socket.find_handler(event)
+        handler = find_handler(socket.namespace.handlers, socket.handlers, event)
         return f"the handler {_name(handler and handler.function)} of {event!r} in {socket.ns}"
     if job is run_disconnect:
-        handler = socket.find_disconnect_handler()
-        return f"the disconnect handler {_name(handler and handler.function)} in {socket.ns}"
+        last = _disconnect_handler(socket)
+        return f"the disconnect handler {_name(last and last.function)} in {socket.ns}"
     return f"the connect handler or a middleware in {socket.ns}"
+
+
+def report(call: Call, error: BaseException, client_left: bool = True) -> None:
+    """Log what escaped from a handler, once, and tell the error handler. It reaches neither the client nor others.
+
+    A socket that is closed while its handler runs is no error. Before the client is connected it is one.
+    """
+    if isinstance(error, GreenletExit) or (client_left and isinstance(error, SocketClosedError)):
+        return
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        raise error
+    socket: Socket = call.socket
+    logger.error("exception in the handler of %r in %s", call.event, socket.ns, exc_info=error, extra=_fields(call))
+    _tell(call, error)
+
+
+def fail(call: Call, error: BaseException) -> None:
+    """Take what an event ended with: parameters that don't fit, or what escaped."""
+    if isinstance(error, ExtractError):
+        logger.warning("skipped the event %r in %s: %s", call.event, call.socket.ns, error, extra=_fields(call))
+        call.answer_error(error)
+        _tell(call, error)
+    else:
+        report(call, error)
+
+
+def _tell(call: Call, error: BaseException) -> None:
+    """Call the error handler, if there is one."""
+    socket: Socket = call.socket
+    own = socket.handlers
+    handler = (own and own.error) or socket.namespace.handlers.error
+    if handler is None:
+        return
+    try:
+        handler(Call(socket, [error], call.event))
+    except (GreenletExit, SocketClosedError):
+        return
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as failure:
+        logger.error("exception in the error handler of %s", socket.ns, exc_info=failure, extra=_fields(call))
+
+
+def _disconnect_handler(socket: Socket) -> Handler | None:
+    own = socket.handlers
+    return (own and own.disconnect) or socket.namespace.handlers.disconnect
 
 
 def _name(function: Any) -> str:
@@ -120,17 +217,5 @@ def _answer(ack: AckSender, result: object) -> None:
     ack.send(*(result if isinstance(result, tuple) else (result,)))
 
 
-def _report(socket: Socket, event: str, error: BaseException, client_left: bool = True) -> None:
-    """Log what escaped from a handler, once. It reaches neither the client nor other handlers.
-
-    A socket that is closed while its handler runs is no error. Before the client is connected it is one.
-    """
-    if isinstance(error, GreenletExit) or (client_left and isinstance(error, SocketClosedError)):
-        return
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        raise error
-    logger.error("exception in the handler of %r in %s", event, socket.ns, exc_info=error, extra=_fields(socket, event))
-
-
-def _fields(socket: Socket, event: str) -> dict[str, str]:
-    return {"socket_id": socket.id, "event": event, "namespace": socket.ns}
+def _fields(call: Call) -> dict[str, str]:
+    return {"socket_id": call.socket.id, "event": call.event, "namespace": call.socket.ns}

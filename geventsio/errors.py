@@ -14,6 +14,11 @@ GeventsioError
 ├── ExtractError             a handler's parameter can't be taken from the event
 ├── HandlerSignatureError    a handler that can't work (also a TypeError)
 ├── NamespaceError           a namespace that is unknown, or is registered twice
+│   └── PatternError         a pattern of namespaces that can't be registered (also a ValueError)
+│       ├── PatternConflictError      an earlier pattern matches the same paths
+│       ├── InvalidParamError         a parameter without a valid name, or a brace without its partner
+│       ├── InvalidParamSegmentError  two parameters in one segment
+│       └── InvalidCatchAllError      something follows a catch-all
 └── AdapterError             an adapter failed
 """
 
@@ -30,7 +35,12 @@ __all__ = [
     "ExtractError",
     "GeventsioError",
     "HandlerSignatureError",
+    "InvalidCatchAllError",
+    "InvalidParamError",
+    "InvalidParamSegmentError",
     "NamespaceError",
+    "PatternConflictError",
+    "PatternError",
     "ProtocolError",
     "SendError",
     "SerializeError",
@@ -103,7 +113,27 @@ class AckDecodeError(AckError):
 
 
 class ExtractError(GeventsioError):
-    """A handler's parameter could not be taken from the event or the connection."""
+    """A handler's parameter could not be taken from the event or the connection.
+
+    Extractors of your own may raise it, with a reason alone; the parameter is filled in.
+
+    Attributes:
+        reason: what is wrong, without its place.
+        parameter: the handler's parameter; behind a dot, the parameter of its extractor. None if it is not known.
+        path: where in the data, as in "$.users[1].name", with "$" for all of it; None if it is not about data.
+        __cause__: what the type's own validation raised, if it did.
+    """
+
+    def __init__(self, reason: str, parameter: str | None = None, path: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.parameter = parameter
+        self.path = path
+
+    def __str__(self) -> str:
+        name = "" if self.parameter is None else f"parameter {self.parameter!r}: "
+        place = "" if self.path is None or self.path == "$" else f" - at `{self.path}`"
+        return f"{name}{self.reason}{place}"
 
 
 class HandlerSignatureError(GeventsioError, TypeError):
@@ -112,6 +142,51 @@ class HandlerSignatureError(GeventsioError, TypeError):
 
 class NamespaceError(GeventsioError, LookupError):
     """A namespace is unknown, or is registered twice."""
+
+
+class PatternError(NamespaceError, ValueError):
+    """A pattern of namespaces can't be registered.
+
+    Attributes:
+        pattern: the pattern.
+    """
+
+    def __init__(self, message: str, pattern: str) -> None:
+        super().__init__(message)
+        self.pattern = pattern
+
+
+class PatternConflictError(PatternError):
+    """An earlier pattern matches the same paths.
+
+    Attributes:
+        other: the earlier one.
+    """
+
+    def __init__(self, pattern: str, other: str) -> None:
+        super().__init__(f"Insertion failed due to conflict with previously registered route: {other}", pattern)
+        self.other = other
+
+
+class InvalidParamError(PatternError):
+    """A parameter has no valid name or the name of another, or a brace has no partner."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"Parameters must be registered with a valid name: {pattern!r}", pattern)
+
+
+class InvalidParamSegmentError(PatternError):
+    """There are two parameters in one segment of a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"Only one parameter is allowed per path segment: {pattern!r}", pattern)
+
+
+class InvalidCatchAllError(PatternError):
+    """Something follows a catch-all parameter."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"Catch-all parameters are only allowed at the end of a route: {pattern!r}", pattern)
 
 
 class AdapterError(GeventsioError):

@@ -1,171 +1,333 @@
-"""Where handlers' parameters come from: annotations, resolved once into functions that take them."""
+"""Extractors: what an annotation can say about where a handler's parameter comes from.
+
+    @chat.on("message")
+    def message(socket: Socket, msg: Data[Message], db: State[Database], ack: AckSender) -> None: ...
+
+For type checkers `Data[Message]` is `Message`: the annotations are `Annotated` types with a marker that is read once,
+when the handler is registered. What can't work is a `HandlerSignatureError` then.
+
+| annotation | what it is | allowed in |
+|---|---|---|
+| `Socket`, `SocketIO`, `ProtocolVersion`, `TransportType` | those of the call | all |
+| `Data[T]` | the event's first argument, or all of them if T is a tuple type; the auth payload | all but disconnect |
+| `TryData[T]` | the same, or the `ExtractError` that says why not; the handler is called anyway | all but disconnect |
+| `Event` | the event's name | event |
+| `AckSender` | answers the event | event |
+| `DisconnectReason` | why the socket was disconnected | disconnect |
+| `State[T]` | the value of this type in `SocketIO(state=[...])` | all |
+| `Extension[T]`, `MaybeExtension[T]` | the value of this type in `socket.extensions`; `Maybe` gives None | all |
+| `HttpExtension[T]`, `MaybeHttpExtension[T]` | the same of the HTTP request's (`http_extensions`) | all |
+| anything else | the next argument of the event; the auth payload; the reason; validated to the type | all |
+
+When a parameter can't be taken, an event handler is skipped: that is logged, `on_error` is told, and the client's
+acknowledgement is answered if the namespace says `answer_errors()`. A connect handler or a middleware refuses the
+connection. A disconnect handler is skipped, and the socket is cleaned up all the same.
+
+Extractors of your own have a `from_call`, whose parameters are taken like those of a handler, by any extractor:
+
+    class User:
+        @classmethod
+        def from_call(cls, auth: Data[Auth], db: State[Database]) -> User: ...
+
+    @io.ns("/")
+    def connect(user: User) -> None: ...
+
+or, where the class is not yours, as an object in `Annotated`, such as an `Extract` around a function:
+
+    def load_user(auth: Data[Auth], db: State[Database]) -> User: ...
+
+    CurrentUser = Annotated[User, Extract(load_user)]
+
+Their plain parameters begin with the event's first argument again, and leave all arguments to the handler. They are
+allowed where their parameters are, or only in the kinds of handlers that their attribute `allowed_in` names. They raise
+`ExtractError`, or `ConnectRefused` in a middleware or a connect handler, to say that there is no value.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from operator import attrgetter
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
-import msgspec
-
-from geventsio.ack import AckSender
+from geventsio.call import Call, Take
+from geventsio.convert import is_tuple_type
 from geventsio.errors import ExtractError
+from geventsio.take import take_all, take_value
+
+if TYPE_CHECKING:
+    from geventsio.plan import Site
 
 __all__ = [
-    "BINARY_TYPES",
     "Call",
     "Data",
-    "Extractor",
-    "annotation_extractor",
-    "data_extractor",
-    "is_data",
-    "rest_extractor",
-    "value_extractor",
+    "Event",
+    "Extension",
+    "Extract",
+    "HttpExtension",
+    "Marker",
+    "MaybeExtension",
+    "MaybeHttpExtension",
+    "State",
+    "TryData",
+    "find_marker",
 ]
 
 T = TypeVar("T")
 
-#: Bytes arrive as attachments, so they are values of their own here and not base64.
-BINARY_TYPES = (bytes, bytearray, memoryview)
+#: What `allowed_in` may name.
+KINDS = frozenset({"connect", "middleware", "event", "disconnect"})
+
+# Types that are made of values: checkers take what stands in the brackets of the names themselves for types.
+_ANNOTATED: Any = Annotated
+_UNION: Any = Union
 
 
-class DataMarker:
-    """Marks `Data[T]` in an annotation."""
-
-
-#: `Data[T]`: the event's first argument, or all of them if T is a tuple type; in connect handlers and middlewares
-#: the auth payload. Validated to T. Type checkers see T itself.
-Data = Annotated[T, DataMarker()]
-
-
-class Call:
-    """One call of a handler: what its parameters can be taken from.
+class Marker:
+    """What stands in an `Annotated` type to say where the parameter is taken from.
 
     Attributes:
-        socket: the socket it is for.
-        args: the event's arguments, the auth payload, or the disconnect reason.
-        event: the event's name; empty for connect and disconnect.
-        ack_id: of the event; None if the client asked for no acknowledgement.
+        takes_argument: whether plain parameters go on behind the first argument.
     """
 
-    __slots__ = ("_ack", "ack_id", "args", "event", "socket")
+    takes_argument = False
 
-    def __init__(self, socket: Any, args: list[Any], event: str = "", ack_id: int | None = None) -> None:
-        self.socket = socket
-        self.args = args
-        self.event = event
-        self.ack_id = ack_id
-        self._ack: AckSender | None = None
+    def make(self, wanted: Any, site: Site) -> Take:
+        """Return what takes the parameter.
 
-    @property
-    def ack(self) -> AckSender:
-        """Answers the event; made when it is first asked for, for most events want no answer."""
-        if self._ack is None:
-            self._ack = AckSender(self.socket, self.ack_id)
-        return self._ack
+        Args:
+            wanted: the type that is marked.
+            site: the parameter and the kind of handler that it belongs to.
 
-    @property
-    def reason(self) -> Any:
-        """Why the socket was disconnected; only for disconnect handlers."""
-        return self.args[0]
+        Raises:
+            TypeError: it can't be taken there.
+        """
+        raise NotImplementedError
 
 
-Extractor = Callable[[Call], Any]
+class DataMarker(Marker):
+    """Marks `Data[T]`."""
+
+    takes_argument = True
+
+    def make(self, wanted: Any, site: Site) -> Take:
+        """See `Marker.make`."""
+        if not site.kind.has_data:
+            raise TypeError(f"{self} is not allowed here, there is no data")
+        # The auth payload is one value, whatever its type.
+        if site.kind.arguments is None and is_tuple_type(wanted):
+            return site.share(("all", wanted), take_all(wanted, site.name))
+        return site.share((0, wanted), take_value(0, wanted, site.name, site.default))
+
+    def __str__(self) -> str:
+        return "Data"
 
 
-def value_extractor(index: int, name: str, annotation: Any, default: Any) -> Extractor:
-    """Make the extractor of a plain parameter: the argument at `index`, validated to its annotation."""
-    convert = _converter(annotation)
+class TryDataMarker(DataMarker):
+    """Marks `TryData[T]`."""
 
-    def extract(call: Call) -> Any:
-        if index >= len(call.args):
-            if default is inspect.Parameter.empty:
-                raise ExtractError(f"argument {index} for parameter {name!r} is missing")
-            return default
-        value = call.args[index]
-        return value if convert is None else _convert(convert, value, name)
+    def make(self, wanted: Any, site: Site) -> Take:
+        """See `Marker.make`."""
+        take = super().make(_without(wanted, ExtractError), site)
 
-    return extract
+        def try_take(call: Call) -> Any:
+            try:
+                return take(call)
+            except ExtractError as error:
+                return error.with_traceback(None)
 
+        return try_take
 
-def rest_extractor(start: int, name: str, annotation: Any) -> Extractor:
-    """Make the extractor of `*args`: all arguments from `start` on, each validated to the annotation."""
-    convert = _converter(annotation)
-    if convert is None:
-        return lambda call: call.args[start:]
-    return lambda call: [_convert(convert, value, name) for value in call.args[start:]]
+    def __str__(self) -> str:
+        return "TryData"
 
 
-def data_extractor(name: str, annotation: Any) -> Extractor:
-    """Make the extractor of a `Data[T]` parameter."""
-    if not _is_tuple_type(annotation):
-        return value_extractor(0, name, annotation, inspect.Parameter.empty)
-    convert = _converter(annotation)
-    assert convert is not None  # a tuple type is never Any
-    return lambda call: _convert(convert, call.args, name)
+class EventMarker(Marker):
+    """Marks `Event`."""
+
+    def make(self, wanted: Any, site: Site) -> Take:
+        """See `Marker.make`."""
+        if not site.kind.has_event:
+            raise TypeError("Event is not allowed here, there is no event")
+        return attrgetter("event")
 
 
-def _is_tuple_type(annotation: Any) -> bool:
-    origin = get_origin(annotation) or annotation
-    return isinstance(origin, type) and issubclass(origin, tuple)
+class StateMarker(Marker):
+    """Marks `State[T]`."""
+
+    def make(self, wanted: Any, site: Site) -> Take:
+        """See `Marker.make`."""
+        cls = _class_of(wanted, "State")
+        state = site.kind.state
+        if cls not in state:
+            names = ", ".join(provided.__name__ for provided in state) or "nothing"
+            raise TypeError(f"State[{cls.__name__}] is not provided: SocketIO(state=[...]) has {names}")
+        value = state[cls]
+        return lambda call: value
 
 
-def _converter(annotation: Any) -> Callable[[Any], Any] | None:
-    """Return what validates a value to a type; None if everything fits.
+class ExtensionMarker(Marker):
+    """Marks `Extension[T]` and, where it may be missing, `MaybeExtension[T]`."""
 
-    Raises:
-        TypeError: nothing from a client can be turned into this type.
-    """
-    if annotation in (inspect.Parameter.empty, Any, object):
-        return None
-    validate = getattr(annotation, "model_validate", None)
-    if validate is not None:  # a pydantic model
-        return validate  # type: ignore[no-any-return]
-    unsupported = _unsupported(msgspec.inspect.type_info(annotation), set())
-    if unsupported is not None:
-        raise TypeError(f"{unsupported.__name__} is neither an extractor nor a type that data can be validated to")
-    return lambda value: msgspec.convert(value, annotation, builtin_types=BINARY_TYPES)
+    label = "Extension"
 
+    def __init__(self, may_be_missing: bool) -> None:
+        self._may_be_missing = may_be_missing
 
-def _unsupported(info: Any, seen: set[int]) -> type | None:
-    """Find a class inside of a type that msgspec can't make from data; optional fields may have any."""
-    if isinstance(info, msgspec.inspect.CustomType):
-        return info.cls
-    if id(info) in seen:  # types may contain themselves
-        return None
-    seen.add(id(info))
-    inner = [getattr(info, name, None) for name in ("item_type", "key_type", "value_type")]
-    inner += [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
-    inner += [field.type for field in getattr(info, "fields", ()) if field.required]
-    for item in inner:
-        found = None if item is None else _unsupported(item, seen)
-        if found is not None:
-            return found
-    return None
+    def make(self, wanted: Any, site: Site) -> Take:
+        """See `Marker.make`."""
+        find, name = self.find, site.name
+        if self._may_be_missing:
+            cls = _class_of(_without(wanted, NoneType), f"Maybe{self.label}")
+            return lambda call: find(call, cls)
+        cls = _class_of(wanted, self.label)
+        reason = f"{self.label}[{cls.__name__}] is missing"
+
+        def take(call: Call) -> Any:
+            value = find(call, cls)
+            if value is None:
+                raise ExtractError(reason, name)
+            return value
+
+        return take
+
+    @staticmethod
+    def find(call: Call, cls: type) -> Any:
+        """The value, or None."""
+        return call.socket.extensions.get(cls)
 
 
-def _convert(convert: Callable[[Any], Any], value: Any, name: str) -> Any:
-    try:
-        return convert(value)
-    except (ValueError, TypeError) as error:  # msgspec.ValidationError and pydantic's are ValueErrors
-        raise ExtractError(f"parameter {name!r}: {error}") from None
+class HttpExtensionMarker(ExtensionMarker):
+    """Marks `HttpExtension[T]` and, where it may be missing, `MaybeHttpExtension[T]`."""
+
+    label = "HttpExtension"
+
+    @staticmethod
+    def find(call: Call, cls: type) -> Any:
+        """The value, or None."""
+        extensions = call.socket.client.session.handshake.extensions
+        return None if extensions is None else extensions.get(cls)
 
 
-def is_data(annotation: Any) -> bool:
-    """Whether an annotation is `Data[T]`."""
-    return any(isinstance(marker, DataMarker) for marker in getattr(annotation, "__metadata__", ()))
+class CustomMarker(Marker):
+    """Stands for a user's own extractor: an object or a class with `from_call`."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._name = getattr(source, "__name__", None) or repr(source)
+
+    def make(self, wanted: Any, site: Site) -> Take:
+        """See `Marker.make`."""
+        source = self._source
+        if isinstance(source, type) and inspect.isfunction(inspect.getattr_static(source, "from_call")):
+            raise TypeError(f"{self._name}.from_call must be a classmethod, or Annotated have an object of the class")
+        allowed_in = getattr(source, "allowed_in", None)
+        if allowed_in is not None:
+            names = _check_kinds(allowed_in)
+            if site.kind.key not in names:
+                raise TypeError(f"{self._name} is allowed in handlers of the kinds {', '.join(sorted(names))} only")
+        return site.call(source.from_call)
 
 
-def annotation_extractor(annotation: Any, name: str, injectable: dict[type, str]) -> Extractor | None:
-    """Return the extractor that an annotation names; None if the parameter is a plain one.
+class Extract:
+    """Marks a parameter that a function of yours takes: `Annotated[User, Extract(load_user)]`.
 
     Args:
-        annotation: resolved.
-        name: the parameter's, for errors.
-        injectable: classes that are taken from an attribute of the call (a dotted path), in this kind of handler.
+        function: returns the value. Its parameters are taken like those of the handler, by extractors or as the
+            arguments of the event. It runs each time that the handler is to be called, and may switch greenlets.
+        allowed_in: the kinds of handlers that may have it, out of "connect", "middleware", "event" and "disconnect";
+            None for all that have what its parameters need.
+
+    Raises:
+        ValueError: there is no such kind.
     """
-    if get_origin(annotation) is Annotated:
-        return data_extractor(name, get_args(annotation)[0]) if is_data(annotation) else None
-    path = injectable.get(annotation) if isinstance(annotation, type) else None
-    return None if path is None else attrgetter(path)
+
+    def __init__(self, function: Callable[..., object], allowed_in: Collection[str] | None = None) -> None:
+        self.from_call = function
+        self.allowed_in = None if allowed_in is None else _check_kinds(allowed_in)
+
+    def __repr__(self) -> str:
+        return f"Extract({getattr(self.from_call, '__qualname__', self.from_call)})"
+
+
+#: The event's first argument, or all of them if T is a tuple type; in connect handlers and middlewares the auth
+#: payload. Validated to T.
+Data = Annotated[T, DataMarker()]
+
+#: What `Data[T]` gives, or the `ExtractError` that says why it can't; tell them apart with `isinstance`.
+TryData = Annotated[T | ExtractError, TryDataMarker()]
+
+#: The event's name.
+Event = Annotated[str, EventMarker()]
+
+#: The value of exactly this type among those that `SocketIO(state=[...])` was given.
+State = Annotated[T, StateMarker()]
+
+#: The value of exactly this type in `socket.extensions`.
+Extension = Annotated[T, ExtensionMarker(may_be_missing=False)]
+
+#: The same, or None.
+MaybeExtension = Annotated[T | None, ExtensionMarker(may_be_missing=True)]
+
+#: The value of exactly this type in the extensions of the HTTP request that opened the connection.
+HttpExtension = Annotated[T, HttpExtensionMarker(may_be_missing=False)]
+
+#: The same, or None.
+MaybeHttpExtension = Annotated[T | None, HttpExtensionMarker(may_be_missing=True)]
+
+
+def find_marker(annotation: Any) -> tuple[Marker | None, Any]:
+    """Return the marker of an annotation and the type that it marks; no marker stands for a plain parameter.
+
+    Raises:
+        TypeError: there are several, or one stands inside of another type.
+    """
+    marker: Marker | None = None
+    if get_origin(annotation) is not Annotated:
+        if isinstance(annotation, type) and hasattr(annotation, "from_call"):
+            marker = CustomMarker(annotation)
+    else:
+        annotation, *metadata = get_args(annotation)
+        markers = [_as_marker(item) for item in metadata]
+        found = [item for item in markers if item is not None]
+        if len(found) > 1:
+            raise TypeError("there is more than one extractor in its annotation")
+        if found:
+            marker = found[0]
+            metadata = metadata[: markers.index(marker)]  # what stands behind it is not about the type
+        items = (annotation, *metadata)
+        annotation = _ANNOTATED[items] if metadata else annotation
+    if any(map(_has_marker, get_args(annotation))):
+        raise TypeError("an extractor stands inside of another type, where it has no meaning")
+    return marker, annotation
+
+
+def _as_marker(item: Any) -> Marker | None:
+    if isinstance(item, Marker):
+        return item
+    return CustomMarker(item) if hasattr(item, "from_call") else None
+
+
+def _has_marker(annotation: Any) -> bool:
+    metadata = getattr(annotation, "__metadata__", ())
+    return any(_as_marker(item) is not None for item in metadata) or any(map(_has_marker, get_args(annotation)))
+
+
+def _without(annotation: Any, member: type) -> Any:
+    """Take a member out of a union."""
+    return _UNION[tuple(item for item in get_args(annotation) if item is not member)]
+
+
+def _class_of(wanted: Any, name: str) -> type:
+    """The class by which a value is found; of a generic one, what stands before the brackets."""
+    cls = get_origin(wanted) or wanted
+    if not isinstance(cls, type):
+        raise TypeError(f"{name}[...] must name one class, not {wanted}")
+    return cls
+
+
+def _check_kinds(names: Collection[str]) -> frozenset[str]:
+    if isinstance(names, str) or not KINDS.issuperset(names):
+        raise ValueError(f"allowed_in must name kinds out of {', '.join(sorted(KINDS))}, not {names!r}")
+    return frozenset(names)

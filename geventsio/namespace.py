@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from geventsio.ack import AckStream
-from geventsio.adapters.base import Adapter
+from msgspec.structs import replace
+
+from geventsio.ack_stream import AckRelay
+from geventsio.adapter_calls import ask_sockets, with_adapter_errors
+from geventsio.adapters.base import Adapter, Answer
+from geventsio.adapters.values import BroadcastOptions, EventPacket
+from geventsio.broadcasting import EVERYBODY, Broadcaster, Target
+from geventsio.call import Call
+from geventsio.choosing import Chooser
 from geventsio.errors import NamespaceError
-from geventsio.extract import Call
 from geventsio.handlers import Handler
-from geventsio.operators import BroadcastOperator, room_names
+from geventsio.operators import BroadcastOperator
 from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.sio_packet import MAX_NAMESPACE as MAX_PATH
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
+from geventsio.registrar import Registrar
 from geventsio.registry import EventHandlers, check_event_name
 
 if TYPE_CHECKING:
+    from geventsio.class_namespace import ClassNamespace
+    from geventsio.namespaces import DynamicNamespace, Start
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
 
-__all__ = ["Namespace", "normal_path"]
+__all__ = ["MAX_PATH", "Namespace", "NamespaceHandlers", "normal_path"]
+
+logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,36 +49,22 @@ def normal_path(path: str) -> str:
         raise TypeError(f"a namespace's path is a str, not {path!r}")
     if "," in path or "?" in path:
         raise ValueError(f"a namespace's path can't have a comma or a question mark: {path!r}")
-    return path if path.startswith("/") else "/" + path
+    path = path if path.startswith("/") else "/" + path
+    if len(path.encode()) > MAX_PATH:
+        raise ValueError(f"a namespace's path can't be longer than {MAX_PATH} bytes: {path!r}")
+    return path
 
 
-class Namespace:
-    """A namespace. As a decorator it takes the connect handler.
+class NamespaceHandlers(Registrar):
+    """What handlers are registered with: those of one namespace, or of all that match a pattern."""
 
-    `SocketIO.ns` makes it. What it sends goes to all its sockets; `to`, `within`, `except_` and `local` choose.
-
-    Attributes:
-        io: the server.
-        path: with its leading slash.
-        sockets: the sockets connected to this server, by id; do not change it.
-        adapter: keeps the rooms.
-    """
-
-    def __init__(self, io: SocketIO, path: str, adapter: Callable[..., Adapter]) -> None:
+    def __init__(self, io: SocketIO, path: str, template: NamespaceHandlers | None = None) -> None:
         self.io = io
         self.path = path
-        self.parser = io.parser
-        self.sockets: dict[str, Socket] = {}
-        self.middlewares: list[Handler] = []
-        self.adapter: Adapter = adapter(path, self.sockets)
-        self._connect_handler: Handler | None = None
-        self._handlers = EventHandlers(io.kinds)
-        self._last_ack_id = 0
-
-    def __repr__(self) -> str:
-        return f"<Namespace {self.path} with {len(self.sockets)} sockets>"
-
-    # Handlers
+        # At most one; in a list so that it can be shared.
+        self._connect_handlers: list[Handler] = [] if template is None else template._connect_handlers
+        self.middlewares: list[Handler] = [] if template is None else template.middlewares
+        self.handlers: EventHandlers = EventHandlers(io.kinds) if template is None else template.handlers
 
     def __call__(self, handler: F) -> F:
         """Register the connect handler; a decorator. It is called after the client has been told that it is connected.
@@ -74,9 +73,9 @@ class Namespace:
             HandlerSignatureError: the handler's parameters can't be resolved.
             NamespaceError: there is one already.
         """
-        if self._connect_handler is not None:
+        if self._connect_handlers:
             raise NamespaceError(f"{self.path} has a connect handler already")
-        self._connect_handler = Handler(handler, self.io.kinds.connect)
+        self._connect_handlers.append(Handler(handler, self.io.kinds.connect))
         return handler
 
     on_connect = __call__
@@ -90,76 +89,61 @@ class Namespace:
         self.middlewares.append(Handler(middleware, self.io.kinds.middleware))
         return middleware
 
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event of all sockets; also as a decorator. Registering again replaces the handler.
+    def answer_errors(self, answer: bool = True) -> None:
+        """Tell clients why an event of theirs was skipped, if they wait for its acknowledgement.
 
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
+        Without it, they wait in vain when a handler's parameters can't be taken from what they sent. The answer is one
+        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null if it is not
+        about data. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
         """
-        return self._handlers.on(event, handler)
+        self.handlers.answers_errors = answer
 
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        return self._handlers.on_fallback(handler)
+    def _event_handlers(self) -> EventHandlers:
+        return self.handlers
 
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
-        return self._handlers.on_disconnect(handler)
 
-    # Operators
+class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
+    """A namespace. As a decorator it takes the connect handler.
 
-    def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms."""
-        return BroadcastOperator(self, rooms=room_names(rooms))
+    `SocketIO.ns` makes it. What it sends goes to all its sockets; `to`, `within`, `except_` and `local` choose.
 
-    def within(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms."""
-        return BroadcastOperator(self, rooms=room_names(rooms))
+    Attributes:
+        io: the server.
+        path: with its leading slash.
+        params: what the parameters of a dynamic namespace's pattern stand for in this path.
+        template: the dynamic namespace that it is one of; None if it has been registered by itself.
+        sockets: the sockets connected to this server, by id; do not change it.
+        adapter: keeps the rooms.
+        owner: the object whose methods are its handlers, if it is class-based.
+    """
 
-    def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose all sockets but for the members of these rooms."""
-        return BroadcastOperator(self, except_=room_names(rooms))
+    def __init__(
+        self,
+        io: SocketIO,
+        path: str,
+        adapter: Callable[..., Adapter],
+        template: DynamicNamespace | None = None,
+        params: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(io, path, template)
+        self.params = {} if params is None else params
+        self.template = template
+        self.parser = io.parser
+        self.sockets: dict[str, Socket] = {}
+        self.adapter: Adapter  # made when the namespace starts, for that may fail
+        self._make_adapter = adapter
+        self.owner: ClassNamespace | None = None
+        #: Who prepares it; None when that has been done.
+        self.start: Start | None = None
+        #: Whether its adapter is prepared, and has not been closed.
+        self.is_open = False
+        #: Whether it has left the table of namespaces: nobody gets in any more.
+        self.is_deleted = False
+        self._visitors = 0
+        self._last_ack_id = 0
 
-    def local(self) -> BroadcastOperator:
-        """Choose the sockets of this server."""
-        return BroadcastOperator(self, local=True)
-
-    def broadcast(self) -> BroadcastOperator:
-        """Choose all sockets."""
-        return BroadcastOperator(self)
-
-    def timeout(self, seconds: float) -> BroadcastOperator:
-        """Wait this many seconds for acknowledgements, instead of `ack_timeout`."""
-        return BroadcastOperator(self).timeout(seconds)
-
-    def emit(self, event: str, *args: object) -> None:
-        """Send an event to all sockets; see `BroadcastOperator.emit`."""
-        BroadcastOperator(self).emit(event, *args)
-
-    def emit_with_ack(self, event: str, *args: object) -> AckStream:
-        """Send an event to all sockets and return the stream of answers."""
-        return BroadcastOperator(self).emit_with_ack(event, *args)
-
-    def join(self, rooms: str | Iterable[str]) -> None:
-        """Put all sockets into rooms."""
-        BroadcastOperator(self).join(rooms)
-
-    def leave(self, rooms: str | Iterable[str]) -> None:
-        """Take all sockets out of rooms."""
-        BroadcastOperator(self).leave(rooms)
-
-    def rooms(self) -> frozenset[str]:
-        """All rooms that have members."""
-        return BroadcastOperator(self).rooms()
-
-    def disconnect(self, close: bool = False) -> None:
-        """Disconnect all sockets; with `close`, their whole connections."""
-        BroadcastOperator(self).disconnect(close)
+    def __repr__(self) -> str:
+        return f"<Namespace {self.path} with {len(self.sockets)} sockets>"
 
     def get_socket(self, socket_id: str) -> Socket | None:
         """The socket of this id, if it is connected to this server."""
@@ -188,16 +172,22 @@ class Namespace:
             if room in self.sockets and room != own_id:
                 raise ValueError("a room can't have the name of another socket's id")
 
-    def find_handler(self, own: EventHandlers | None, event: str) -> Handler | None:
-        """The socket's own handler of an event, or the namespace's, or one of their fallbacks."""
-        shared = self._handlers
-        if own is None:
-            return shared.events.get(event) or shared.fallback
-        return own.events.get(event) or shared.events.get(event) or own.fallback or shared.fallback
+    def make_packet(self, event: str, args: Sequence[object]) -> EventPacket:
+        """See `geventsio.adapters.Host`."""
+        return EventPacket(event, args, self.encode_event(event, args))
 
-    def find_disconnect_handler(self, own: EventHandlers | None) -> Handler | None:
-        """The socket's own disconnect handler, or the namespace's."""
-        return (own and own.disconnect) or self._handlers.disconnect
+    def relay_acks(
+        self,
+        event: str,
+        args: Sequence[object],
+        options: BroadcastOptions,
+        timeout: float,
+        answered: Callable[[str, Answer], object],
+    ) -> int:
+        """See `geventsio.adapters.Host`."""
+        relay = AckRelay(self.io, timeout, answered)
+        ask_sockets(self, event, args, replace(options, local=True), relay)
+        return relay.number
 
     def prepare_connect(self, call: Call) -> Callable[[], object] | None:
         """Take the connect handler's parameters and return what runs it; None if there is none.
@@ -205,14 +195,61 @@ class Namespace:
         Raises:
             ExtractError: one of them can't be taken; the client is refused then.
         """
-        handler = self._connect_handler
-        if handler is None:
+        if not self._connect_handlers:
             return None
+        handler = self._connect_handlers[0]
         args, keywords = handler.plan.extract(call)
         return partial(handler.function, *args, **keywords)
 
+    def open_adapter(self) -> None:
+        """Make the adapter and have it prepare itself. May switch greenlets.
+
+        Raises:
+            AdapterError: it can't.
+        """
+        with_adapter_errors(self, self._open_adapter)
+        self.start = None
+        self.is_open = True
+
+    def close_adapter(self) -> None:
+        """Have the adapter release what it has taken; what goes wrong is logged. May switch greenlets."""
+        try:
+            self.adapter.close()
+        except Exception:
+            logger.exception("the adapter of %s could not be closed", self.path)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no socket is here, be it that its middlewares, or its disconnect handler, are running."""
+        return self._visitors == 0
+
+    def enter(self) -> None:
+        """Count a socket that wants to connect; `remove` counts it out."""
+        self._visitors += 1
+
     def remove(self, socket: Socket) -> None:
-        """Forget a socket whose disconnect handler has run."""
-        self.adapter.leave_all(socket)
+        """Forget a socket that was refused, or whose disconnect handler has run."""
+        try:
+            if self.is_open:
+                self.adapter.leave_all(socket)
+        except Exception:
+            logger.exception("the adapter of %s could not remove a socket", self.path)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
+        self._visitors -= 1
+        if not self._visitors:
+            self.io.namespaces.emptied(self)
+
+    def _open_adapter(self) -> None:
+        self.adapter = self._make_adapter(self.path, self.sockets)
+        self.adapter.host = self
+        self.adapter.init()
+
+    def _target(self) -> Target:
+        return self, EVERYBODY, None
+
+    def _choose(self, *step: Any) -> BroadcastOperator:
+        return BroadcastOperator(self, None, *step)
+
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> BroadcastOperator:
+        return BroadcastOperator(self, volatile=volatile, timeout=timeout)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from geventsio.ack import AckSender
+from geventsio.call import Call
 from geventsio.handlers import Handler, HandlerKind
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.types import DisconnectReason
 
-__all__ = ["EventHandlers", "HandlerKinds", "check_event_name"]
-
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["EventHandler", "EventHandlers", "HandlerKinds", "OnceHandler", "check_event_name", "find_handler"]
 
 
 def check_event_name(event: str) -> None:
@@ -29,13 +28,15 @@ def check_event_name(event: str) -> None:
 
 
 class HandlerKinds:
-    """The four kinds of handlers; what they can be given is known once `SocketIO` and `Socket` are.
+    """The kinds of handlers; what they can be given is known once `SocketIO` and `Socket` are.
 
     Args:
         injectable: what handlers of every kind may take, by class, with the attribute of `Call` it is taken from.
+        concurrent: whether events' handlers overlap when they block, unless they are registered otherwise.
     """
 
-    def __init__(self, injectable: dict[type[Any], str]) -> None:
+    def __init__(self, injectable: dict[type[Any], str], concurrent: bool = False) -> None:
+        self.concurrent = concurrent
         no_reason: dict[type[Any], str] = {DisconnectReason: "the socket is not being disconnected"}
         no_ack: dict[type[Any], str] = {AckSender: "there is no event to answer"}
         self.event = HandlerKind("event handler", None, {**injectable, AckSender: "ack"}, no_reason)
@@ -44,36 +45,107 @@ class HandlerKinds:
         self.disconnect = HandlerKind(
             "disconnect handler", ("the reason",), {**injectable, DisconnectReason: "reason"}, no_ack, has_data=False
         )
+        only_watches: dict[type[Any], str] = {AckSender: "a listener only watches; an event's middleware may answer"}
+        self.listener = HandlerKind("listener", None, injectable, {**no_reason, **only_watches}, has_data=False)
+        of_call: dict[type[Any], str] = {AckSender: "take the call's, `call.ack`"}
+        self.event_middleware = HandlerKind(
+            "event middleware",
+            ("the call", "next"),
+            injectable,
+            {**no_reason, **of_call},
+            has_data=False,
+            validates=False,
+        )
+        self.error = HandlerKind(
+            "error handler", ("the exception",), injectable, {**no_reason, **no_ack}, has_data=False, validates=False
+        )
+
+    def provide(self, state: Iterable[object]) -> None:
+        """Let handlers of all kinds take these values as `State[T]`; before any is registered."""
+        by_type = {type(value): value for value in state}
+        for kind in vars(self).values():
+            if isinstance(kind, HandlerKind):
+                kind.state = by_type
+
+
+class EventHandler(Handler):
+    """A handler of events."""
+
+    __slots__ = ("concurrent",)
+
+    def __init__(self, function: Callable[..., Any], kinds: HandlerKinds, concurrent: bool | None = None) -> None:
+        super().__init__(function, kinds.event)
+        #: Whether the socket's next event is handled while this one's handler blocks.
+        self.concurrent = kinds.concurrent if concurrent is None else concurrent
 
 
 class EventHandlers:
-    """Event handlers of one level: one for each event, a fallback, and one for the disconnection."""
+    """The handlers of one level: one for each event, one for the others, and what is called around them.
 
-    __slots__ = ("_kinds", "disconnect", "events", "fallback")
+    Attributes:
+        answers_errors: whether clients are told why their events were skipped; only of namespaces.
+        is_wrapped: whether there are listeners or middlewares.
+    """
+
+    __slots__ = (
+        "answers_errors",
+        "disconnect",
+        "error",
+        "events",
+        "fallback",
+        "is_wrapped",
+        "kinds",
+        "listeners",
+        "middlewares",
+    )
 
     def __init__(self, kinds: HandlerKinds) -> None:
-        self._kinds = kinds
-        self.events: dict[str, Handler] = {}
-        self.fallback: Handler | None = None
+        self.kinds = kinds
+        self.events: dict[str, EventHandler] = {}
+        self.fallback: EventHandler | None = None
         self.disconnect: Handler | None = None
+        self.error: Handler | None = None
+        # Tuples, for they may be changed while they are gone through.
+        self.listeners: tuple[Handler, ...] = ()
+        self.middlewares: tuple[Handler, ...] = ()
+        self.is_wrapped = False
+        self.answers_errors = False
 
-    def on(self, event: str, handler: F | None) -> F | Callable[[F], F]:
-        """Register an event's handler, in place of the one it had; a decorator if there is none."""
-        check_event_name(event)
-        if handler is None:
-            return lambda function: self._register(event, function)
-        return self._register(event, handler)
+    def wrap(self, listeners: tuple[Handler, ...], middlewares: tuple[Handler, ...]) -> None:
+        """Have these called around handlers."""
+        self.listeners = listeners
+        self.middlewares = middlewares
+        self.is_wrapped = bool(listeners or middlewares)
 
-    def on_fallback(self, handler: F) -> F:
-        """Register the handler of all events that have none."""
-        self.fallback = Handler(handler, self._kinds.event)
-        return handler
 
-    def on_disconnect(self, handler: F) -> F:
-        """Register the disconnect handler."""
-        self.disconnect = Handler(handler, self._kinds.disconnect)
-        return handler
+class OnceHandler(EventHandler):
+    """A handler that is removed before its first call."""
 
-    def _register(self, event: str, handler: F) -> F:
-        self.events[event] = Handler(handler, self._kinds.event)
-        return handler
+    __slots__ = ("_event", "_handlers")
+
+    def __init__(
+        self, function: Callable[..., Any], handlers: EventHandlers, event: str, concurrent: bool | None
+    ) -> None:
+        super().__init__(function, handlers.kinds, concurrent)
+        self._handlers = handlers
+        self._event = event
+
+    def __call__(self, call: Call) -> Any:
+        """Take the parameters from the call, and if nobody was faster, run the function. May switch greenlets.
+
+        Raises:
+            ExtractError: a parameter can't be taken from the call; the function stays registered then.
+        """
+        args, keywords = self.plan.extract(call)
+        # Extracting may have switched greenlets.
+        if self._handlers.events.get(self._event) is not self:
+            return None
+        del self._handlers.events[self._event]
+        return self.function(*args, **keywords)
+
+
+def find_handler(shared: EventHandlers, own: EventHandlers | None, event: str) -> EventHandler | None:
+    """The handler of an event: the socket's own, or its namespace's, or one of their fallbacks."""
+    if own is None:
+        return shared.events.get(event) or shared.fallback
+    return own.events.get(event) or shared.events.get(event) or own.fallback or shared.fallback

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any, TypeVar, overload
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar, overload
 
-from geventsio.ack import AckStream, PendingAck
+from gevent import Greenlet
+
+from geventsio.ack import PendingAck
 from geventsio.adapters.base import Adapter
 from geventsio.adapters.local import LocalAdapter
+from geventsio.background import spawn
+from geventsio.broadcasting import Broadcaster, Target
+from geventsio.choosing import Chooser
+from geventsio.class_namespace import ClassNamespace
 from geventsio.client import Client
 from geventsio.client4 import Client4
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
+from geventsio.engine.drain import TURN
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
 from geventsio.errors import NamespaceError
 from geventsio.namespace import Namespace, normal_path
+from geventsio.namespaces import DynamicNamespace, Namespaces
 from geventsio.operators import BroadcastOperator
-from geventsio.protocol.common_parser import CommonParser
+from geventsio.protocol.parser import make_parser
 from geventsio.registry import HandlerKinds
 from geventsio.socket import Socket
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
@@ -31,9 +41,10 @@ __all__ = ["SocketIO"]
 logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
-class SocketIO:
+class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     """A Socket.IO server for gevent and WSGI.
 
     `ns` registers namespaces; `layer` wraps a WSGI app, `service` makes one, `run` serves it. The operators
@@ -50,19 +61,22 @@ class SocketIO:
 
     def __init__(self, *, adapter: Callable[..., Adapter] = LocalAdapter, **options: Any) -> None:
         engine_options, self.options = split_options(options)
-        self.parser = CommonParser(self.options.max_attachments)
+        self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
         self.kinds = HandlerKinds(
             {
                 Socket: "socket",
                 SocketIO: "socket.io",
                 ProtocolVersion: "socket.protocol",
                 TransportType: "socket.transport",
-            }
+            },
+            self.options.concurrent_handlers,
         )
+        self.kinds.provide(self.options.state)
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
-        self._adapter = adapter
-        self._namespaces: dict[str, Namespace] = {}
+        self.engine.drained_with = self
+        self.namespaces = Namespaces(self, adapter)
+        self._closing: Greenlet[..., None] | None = None
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
         self._has_reported_main = False
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
@@ -74,7 +88,7 @@ class SocketIO:
     @overload
     def ns(self, path: str, handler: F) -> F: ...
     def ns(self, path: str, handler: F | None = None) -> Namespace | F:
-        """Get or create a namespace; as a decorator, register its connect handler.
+        """Get or create a namespace; as a decorator, register its connect handler. May switch greenlets.
 
         Args:
             path: a missing leading slash is added.
@@ -83,14 +97,57 @@ class SocketIO:
         Raises:
             HandlerSignatureError: the handler's parameters can't be resolved.
             NamespaceError: the namespace has a connect handler already.
+            AdapterError: its adapter can't be prepared.
         """
-        path = normal_path(path)
-        namespace = self._namespaces.get(path)
-        if namespace is None:
-            namespace = Namespace(self, path, self._adapter)
-            namespace.adapter.init()
-            self._namespaces[path] = namespace
+        namespace = self.namespaces.create(normal_path(path))
         return namespace if handler is None else namespace(handler)
+
+    @overload
+    def dyn_ns(self, pattern: str | re.Pattern[str]) -> DynamicNamespace: ...
+    @overload
+    def dyn_ns(self, pattern: str | re.Pattern[str], handler: F) -> F: ...
+    def dyn_ns(self, pattern: str | re.Pattern[str], handler: F | None = None) -> DynamicNamespace | F:
+        """Let clients create namespaces, whose handlers are registered once; as a decorator, their connect handler.
+
+        In a pattern, `{name}` stands for a part of a segment that is not empty, `{*name}` for all that is left, and
+        `{{` and `}}` for braces; see `socket.params` for their values. A namespace that exists comes before patterns.
+        Where several patterns match, the first segment in which they differ decides: a fixed one comes before a
+        parameter with a prefix or a suffix, this before a bare parameter, and before a catch-all.
+
+        Refuse in a middleware whoever asks for a namespace that should not be.
+
+        Args:
+            pattern: such as "/client/{id}"; or a compiled regular expression for the whole path, which is tried
+                when no pattern matches, and whose named groups are the parameters. Beware of those that take
+                long on some paths: all clients wait meanwhile.
+            handler: the connect handler.
+
+        Raises:
+            HandlerSignatureError: the handler's parameters can't be resolved.
+            PatternError: it is no pattern, or another one matches the same paths.
+        """
+        template = DynamicNamespace(self, pattern)
+        if handler is not None:
+            template(handler)
+        self.namespaces.add(template)
+        return template if handler is None else handler
+
+    def delete_ns(self, path: str) -> None:
+        """Delete a namespace, if it exists: its sockets are disconnected, and nobody connects to it any more.
+
+        The clients are told, the disconnect handlers run, then the adapter is closed; none of this is waited for.
+        Clients whose middlewares are running are refused when these have ended. A pattern that matches the path makes
+        a new namespace when the next client asks for it. Legal in any handler, and in any OS thread.
+        """
+        self.call(self.namespaces.delete, normal_path(path))
+
+    def register(self, handlers: ClassNamespace) -> Namespace:
+        """Register the methods of an object as the handlers of its namespace, and return that.
+
+        Raises:
+            HandlerSignatureError, NamespaceError, ValueError: see `ClassNamespace.attach`.
+        """
+        return handlers.attach(self.ns(handlers.path))
 
     def of(self, path: str) -> Namespace:
         """The namespace of this path.
@@ -98,72 +155,18 @@ class SocketIO:
         Raises:
             NamespaceError: it has not been registered.
         """
-        namespace = self._namespaces.get(normal_path(path))
+        namespace = self.namespaces.get(normal_path(path))
         if namespace is None:
             raise NamespaceError(f"the namespace {path!r} is not registered: register it with io.ns({path!r})")
         return namespace
 
     def nsps(self) -> list[Namespace]:
-        """All registered namespaces."""
-        return list(self._namespaces.values())
-
-    # Operators on the namespace "/"
-
-    def emit(self, event: str, *args: object) -> None:
-        """Send an event to all sockets of `/`; see `BroadcastOperator.emit`."""
-        self.of("/").emit(event, *args)
-
-    def emit_with_ack(self, event: str, *args: object) -> AckStream:
-        """Send an event to all sockets of `/` and return the stream of answers."""
-        return self.of("/").emit_with_ack(event, *args)
-
-    def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms of `/`."""
-        return self.of("/").to(rooms)
-
-    def within(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms of `/`."""
-        return self.of("/").within(rooms)
-
-    def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose all sockets of `/` but for the members of these rooms."""
-        return self.of("/").except_(rooms)
-
-    def local(self) -> BroadcastOperator:
-        """Choose the sockets of `/` on this server."""
-        return self.of("/").local()
-
-    def broadcast(self) -> BroadcastOperator:
-        """Choose all sockets of `/`."""
-        return self.of("/").broadcast()
-
-    def timeout(self, seconds: float) -> BroadcastOperator:
-        """Wait this long for acknowledgements, instead of `ack_timeout`."""
-        return self.of("/").timeout(seconds)
+        """All namespaces that exist."""
+        return self.namespaces.live()
 
     def sockets(self) -> list[Socket]:
         """The sockets of `/` on this server."""
         return self.of("/").broadcast().sockets()
-
-    def join(self, rooms: str | Iterable[str]) -> None:
-        """Put all sockets of `/` into rooms."""
-        self.of("/").join(rooms)
-
-    def leave(self, rooms: str | Iterable[str]) -> None:
-        """Take all sockets of `/` out of rooms."""
-        self.of("/").leave(rooms)
-
-    def rooms(self) -> frozenset[str]:
-        """All rooms of `/` that have members."""
-        return self.of("/").rooms()
-
-    def disconnect(self, close: bool = False) -> None:
-        """Disconnect all sockets of `/`; with `close`, their whole connections."""
-        self.of("/").disconnect(close)
-
-    def get_socket(self, socket_id: str) -> Socket | None:
-        """The socket of `/` with this id, if it is connected to this server."""
-        return self.of("/").get_socket(socket_id)
 
     # WSGI
 
@@ -204,12 +207,18 @@ class SocketIO:
         Every disconnect handler runs once.
 
         Args:
-            timeout: seconds to wait for the disconnect handlers; None waits for ever, 0 does not wait.
+            timeout: seconds to wait for the disconnect handlers, and then for the adapters, which are closed when
+                all handlers have ended; None waits for ever, 0 does not wait.
 
         Returns:
-            Whether all of them have ended.
+            Whether all handlers have ended.
         """
-        return self._close_adapters(self.engine.close(timeout))
+        is_done = self.engine.close(timeout)
+        if is_done:
+            self.namespaces.close(timeout)
+        elif self._closing is None:
+            self._closing = Greenlet.spawn(self._close_adapters)
+        return is_done
 
     def drain(self, limit: float | None = None) -> bool:
         """Do what `close` does at the pace that `drain_timeout` asks for, before the process stops. Switches greenlets.
@@ -223,28 +232,49 @@ class SocketIO:
         Returns:
             Whether all disconnect handlers have ended.
         """
-        return self._close_adapters(self.engine.drain(limit))
+        begin = monotonic()
+        is_done = self.engine.drain(limit)
+        rest = self.engine.options.close_timeout
+        if limit is not None:
+            rest = min(rest, limit - (monotonic() - begin))
+        self.namespaces.close(max(rest, TURN))
+        return is_done
+
+    # Greenlets of the application
+
+    def spawn(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet[..., Any]:
+        """Run a function in a new greenlet, which knows the handler that it is started by; see `geventsio.context`.
+
+        What escapes from the function is logged, and given to the error handler of the handler's socket or namespace;
+        the greenlet's value is None then. A socket that is closed is no error, as in handlers.
+
+        Raises:
+            RuntimeError: called in an OS thread other than the one that serves the clients.
+        """
+        return self.spawn_later(0, function, *args, **kwargs)
+
+    def spawn_later(
+        self, seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+    ) -> Greenlet[..., Any]:
+        """Do what `spawn` does, after this many seconds. To call it off, kill the greenlet."""
+        self.check_thread("greenlets can only be started")
+        return spawn(seconds, function, *args, **kwargs)
 
     # What namespaces, clients and operators use
-
-    def find_namespace(self, path: str) -> Namespace | None:
-        """The namespace that a client asks for."""
-        return self._namespaces.get(path)
 
     def call(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
 
-    def check_thread(self) -> None:
-        """Refuse to wait for acknowledgements in a thread that has no part in serving.
+    def check_thread(self, what: str = "clients and other servers can only be waited for") -> None:
+        """Refuse what a thread can't do that has no part in serving.
 
         Raises:
             RuntimeError: called in an OS thread other than the one that serves the clients.
         """
         if self.engine.has_started and self.engine.runtime.is_foreign_thread():
             raise RuntimeError(
-                "acknowledgements can only be awaited in the thread that serves the clients: use emit here, "
-                "or run this in a greenlet"
+                f"{what} in the thread that serves the clients: use emit here, or run this in a greenlet"
             )
 
     def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
@@ -271,10 +301,18 @@ class SocketIO:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
         return Timeouts(self.engine.runtime.loop, self.options.connect_timeout, _close_unconnected)
 
-    def _close_adapters(self, done: bool) -> bool:
-        for namespace in self._namespaces.values():
-            namespace.adapter.close()
-        return done
+    def _target(self) -> Target:
+        return self.of("/")._target()
+
+    def _choose(self, *step: Any) -> BroadcastOperator:
+        return self.of("/")._choose(*step)
+
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> BroadcastOperator:
+        return self.of("/")._set(volatile, timeout)
+
+    def _close_adapters(self) -> None:
+        self.engine.callbacks.wait(None)
+        self.namespaces.close(None)
 
     def _connected(self, session: Session) -> None:
         client = session.data = (Client if session.protocol == 4 else Client4)(self, session)

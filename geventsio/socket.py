@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
-from geventsio.ack import AckFuture, PendingAck, answer_value, closed_error
-from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event
+from geventsio.ack import AckFuture, Convert, PendingAck, closed_error
+from geventsio.adapters.values import RemoteSocketData
+from geventsio.asking import Asker, ask_socket
+from geventsio.choosing import Chooser, room_names
+from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event, run_start
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import SocketClosedError
-from geventsio.handlers import Handler
-from geventsio.operators import BroadcastOperator, SocketOperator, room_names
+from geventsio.extensions import Extensions
+from geventsio.handshake import HandshakeInfo, describe_request, pack_auth
+from geventsio.operators import BroadcastOperator, SocketOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet
+from geventsio.registrar import Registrar
 from geventsio.registry import EventHandlers
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
 
@@ -24,8 +29,6 @@ if TYPE_CHECKING:
     from geventsio.server import SocketIO
 
 __all__ = ["Socket", "SocketRef"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: Bytes of randomness in a public socket id: 20 characters.
 ID_BYTES = 15
@@ -43,16 +46,17 @@ class State(Enum):
 _CONNECTED = State.CONNECTED
 
 
-class Socket:
+class Socket(Chooser[SocketOperator], Asker, Registrar):
     """One client's connection to one namespace.
 
     Attributes:
         id: public and random; also the name of a room that only this socket is in.
         namespace: the namespace it is connected to.
         client: the Engine.IO connection it shares with the client's other namespaces.
+        handlers: its own handlers; None until there is one.
     """
 
-    __slots__ = ("_acks", "_data", "_handlers", "_jobs", "_state", "client", "id", "namespace")
+    __slots__ = ("_acks", "_auth", "_data", "_extensions", "_jobs", "_state", "client", "handlers", "id", "namespace")
 
     def __init__(self, client: Client, namespace: Namespace) -> None:
         self.id = secrets.token_urlsafe(ID_BYTES)
@@ -62,8 +66,10 @@ class Socket:
         self._jobs = JobQueue(client.session.server.runtime.workers)
         # Made when they are first used: most sockets need none of them.
         self._acks: dict[int, PendingAck] | None = None
+        self._auth: Any = None
         self._data: dict[str, Any] | None = None
-        self._handlers: EventHandlers | None = None
+        self._extensions: Extensions | None = None
+        self.handlers: EventHandlers | None = None
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} in {self.namespace.path} {self._state.name.lower()}>"
@@ -77,10 +83,17 @@ class Socket:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Anything that you want to keep with this socket."""
+        """Anything that you want to keep with this socket; `fetch_sockets` shows it, to other servers as well."""
         if self._data is None:
             self._data = {}
         return self._data
+
+    @property
+    def extensions(self) -> Extensions:
+        """Values by their types, which handlers take as `Extension[T]`."""
+        if self._extensions is None:
+            self._extensions = Extensions()
+        return self._extensions
 
     @property
     def io(self) -> SocketIO:
@@ -93,9 +106,20 @@ class Socket:
         return self.namespace.path
 
     @property
+    def params(self) -> dict[str, str]:
+        """The values of the pattern's parameters, in a dynamic namespace; a new dict each time."""
+        return dict(self.namespace.params)
+
+    @property
     def environ(self) -> dict[str, Any]:
-        """The WSGI environ of the request that opened the connection; strings only, a new dict each time."""
+        """The environ of the request that opened the connection: strings and `http_extensions`; new each time."""
         return self.client.session.environ
+
+    @property
+    def handshake(self) -> HandshakeInfo:
+        """What opened the connection: headers, query, address and so on, and the auth payload; a new dict each time."""
+        record = self.client.session.handshake
+        return describe_request(record.environ, record.opened, self._auth)
 
     @property
     def transport(self) -> TransportType:
@@ -127,57 +151,6 @@ class Socket:
         """
         self._send(self.namespace.encode_event(event, args))
 
-    def emit_with_ack(self, event: str, *args: object) -> AckFuture:
-        """Send an event and return the future of the client's answer.
-
-        Raises:
-            RuntimeError: called in an OS thread other than the one that serves the clients.
-            SocketClosedError, BufferFullError, SerializeError, ValueError: as `emit`.
-        """
-        return self.emit_with_timeout(None, event, args)
-
-    def emit_with_timeout(self, timeout: float | None, event: str, args: Sequence[object]) -> AckFuture:
-        """Do what `emit_with_ack` does, with a timeout in seconds; None for `ack_timeout`."""
-        self.io.check_thread()
-        ack_id = self.namespace.next_ack_id()
-        group = self.namespace.encode_event(event, args, ack_id)
-        deadlines = self.io.ack_deadlines(timeout)
-        future = AckFuture(self, ack_id, deadlines)
-        if not self.connected:
-            raise SocketClosedError("the socket is not connected")
-        # Waiting begins before sending: the answer can't come first.
-        self.await_ack(ack_id, future)
-        deadlines.start(future)
-        if not self.client.session.send_group(group):
-            self.forget_ack(ack_id)
-            deadlines.cancel(future)
-            self.client.session.raise_unsent()
-        return future
-
-    def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the other members of these rooms."""
-        return BroadcastOperator(self.namespace, self.id, room_names(rooms), excludes_sender=True)
-
-    def within(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose the members of these rooms, this socket among them if it is one."""
-        return BroadcastOperator(self.namespace, self.id, room_names(rooms))
-
-    def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
-        """Choose all others but for the members of these rooms."""
-        return BroadcastOperator(self.namespace, self.id, except_=room_names(rooms))
-
-    def local(self) -> BroadcastOperator:
-        """Choose all others on this server."""
-        return BroadcastOperator(self.namespace, self.id, local=True)
-
-    def broadcast(self) -> BroadcastOperator:
-        """Choose all others."""
-        return BroadcastOperator(self.namespace, self.id, excludes_sender=True)
-
-    def timeout(self, seconds: float) -> SocketOperator:
-        """Wait this many seconds for the acknowledgements of what is emitted next."""
-        return SocketOperator(self, None).timeout(seconds)
-
     # Rooms
 
     def join(self, rooms: str | Iterable[str]) -> None:
@@ -198,29 +171,6 @@ class Socket:
         """Leave all rooms."""
         self.io.call(self.namespace.adapter.leave_all, self)
 
-    # Handlers of this one socket
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: F | None = None) -> F | Callable[[F], F]:
-        """Handle an event of this socket, before the namespace's handlers; also as a decorator.
-
-        Raises:
-            HandlerSignatureError: the handler's parameters can't be resolved.
-            ValueError: the event's name is reserved.
-        """
-        return self._event_handlers().on(event, handler)
-
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        return self._event_handlers().on_fallback(handler)
-
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called when this socket is disconnected, instead of the namespace's; also as a decorator."""
-        return self._event_handlers().on_disconnect(handler)
-
     def disconnect(self, close: bool = False) -> None:
         """Disconnect from the namespace, or with `close` end the client's whole connection.
 
@@ -237,6 +187,14 @@ class Socket:
     def send_group(self, group: PacketGroup) -> bool:
         """Send encoded packets; False if they can't be. Never switches greenlets."""
         return self._state is _CONNECTED and self.client.session.send_group(group)
+
+    def send_volatile(self, kind: Hashable, group: PacketGroup) -> bool:
+        """Send encoded packets that may be lost to newer ones of their kind; False if it is closed."""
+        return self._state is _CONNECTED and self.client.session.send_volatile(kind, group)
+
+    def describe(self) -> RemoteSocketData:
+        """What `fetch_sockets` tells of it."""
+        return RemoteSocketData(self.id, self.rooms, dict(self._data or ()), dict(self.handshake))
 
     def send_ack(self, ack_id: int, args: Sequence[object]) -> None:
         """Answer one of the client's events."""
@@ -270,6 +228,10 @@ class Socket:
         """Have a callback called, once, when no events wait any more."""
         self._jobs.drained = callback
 
+    def overlap(self) -> None:
+        """Handle the events that wait beside the one whose handler is about to be called."""
+        self._jobs.overlap(self.io.options.max_pending_events)
+
     def start_callback(self, callback: Callable[..., object], *args: object) -> None:
         """Run a callback of the user's in a worker greenlet."""
         self.client.session.server.runtime.workers.start(None, run_callback, (self, callback, args))
@@ -284,19 +246,14 @@ class Socket:
         """Whether the client has been told that it is connected; still true while it is being disconnected."""
         return self._state is _CONNECTED or self._state is State.CLOSED
 
-    def find_handler(self, event: str) -> Handler | None:
-        """The handler of an event: its own, its namespace's, or one of their fallbacks."""
-        return self.namespace.find_handler(self._handlers, event)
-
-    def find_disconnect_handler(self) -> Handler | None:
-        """Its own disconnect handler, or its namespace's."""
-        return self.namespace.find_disconnect_handler(self._handlers)
-
     def accept(self) -> bool:
-        """Become connected and tell the client; False if it is gone."""
+        """Become connected and tell the client; False if it is gone, or the namespace is."""
         # Middlewares may have switched greenlets since the client asked.
         if self._state is not State.CONNECTING:
-            self.namespace.adapter.leave_all(self)
+            self.namespace.remove(self)
+            return False
+        if self.namespace.is_deleted:
+            self.refuse("Invalid namespace", None)
             return False
         self._state = State.CONNECTED
         self.namespace.sockets[self.id] = self
@@ -305,14 +262,16 @@ class Socket:
 
     def refuse(self, message: str, data: object) -> None:
         """Tell the client that it is not let in; nothing of this socket remains."""
-        self.namespace.adapter.leave_all(self)
         if self._state is State.CONNECTING:
             self._state = State.REFUSED
             self.client.refused(self, message, data)
+        self.namespace.remove(self)
 
     def connect(self, auth: dict[str, Any]) -> None:
         """Let the namespace decide on this socket; its events wait until it has."""
-        self._jobs.submit(run_connect, self, auth)
+        self._auth = pack_auth(auth)
+        self.namespace.enter()
+        self._jobs.submit(run_connect if self.namespace.start is None else run_start, self, auth)
 
     def receive_event(self, packet: Packet) -> bool:
         """Handle an event when the earlier ones have been handled; return whether it waits for them."""
@@ -323,7 +282,7 @@ class Socket:
         pending = None if self._acks is None or packet.id is None else self._acks.get(packet.id)
         if pending is not None and packet.id is not None:
             self.forget_ack(packet.id)
-            pending.resolve(self, answer_value(packet.data))
+            pending.resolve(self, packet.data)
 
     def closed(self, reason: DisconnectReason) -> None:
         """Begin to close, whatever the cause; nothing happens the second time."""
@@ -337,6 +296,16 @@ class Socket:
         if state is _CONNECTED:
             self.client.session.server.callbacks.add()
             self._jobs.submit(run_disconnect, self, reason)
+            self._jobs.lift()  # handlers may go on until the disconnect handler ends them
+
+    def _choose(self, *step: Any) -> BroadcastOperator:
+        return BroadcastOperator(self.namespace, self.id, *step)
+
+    def _set(self, volatile: bool = False, timeout: float | None = None) -> SocketOperator:
+        return SocketOperator(self, volatile, timeout)
+
+    def _ask(self, event: str, args: Sequence[object], convert: Convert) -> AckFuture[Any]:
+        return ask_socket(self, None, event, args, convert)
 
     def _join(self, names: tuple[str, ...]) -> None:
         if self._state is State.CONNECTING or self._state is _CONNECTED:
@@ -358,9 +327,9 @@ class Socket:
             session.raise_unsent()
 
     def _event_handlers(self) -> EventHandlers:
-        if self._handlers is None:
-            self._handlers = EventHandlers(self.io.kinds)
-        return self._handlers
+        if self.handlers is None:
+            self.handlers = EventHandlers(self.io.kinds)
+        return self.handlers
 
 
 #: The name that the model of this API has for it.

@@ -27,6 +27,11 @@ def pytest_report_header() -> list[str]:
     ]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A name that is the same in each process: frames are masked at random."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 def _version(name: str) -> str:
     try:
         return version(name)

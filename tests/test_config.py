@@ -30,6 +30,8 @@ DEFAULTS: dict[str, Any] = {
     "max_buffer_bytes": 5_000_000,
     "max_pending_events": 1024,
     "max_attachments": 10,
+    "max_attachment_bytes": 5_000_000,
+    "parser": "common",
     "per_message_deflate": False,
     "http_compression": 1024,
     "cors_allowed_origins": None,
@@ -42,16 +44,28 @@ DEFAULTS: dict[str, Any] = {
     "rate_limit": None,
     "rate_burst": None,
     "body_timeout": 20,
+    "cleanup_empty_child_namespaces": True,
     "serve_client": True,
     "client_dir": None,
+    "concurrent_handlers": False,
+    "state": (),
 }
 
 DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout"]
 DURATIONS += ["close_timeout", "drain_timeout", "body_timeout", "blocked_threshold"]
-COUNTS = ["max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events"]
-COUNTS += ["max_connections", "max_connections_per_address", "rate_burst"]
+COUNTS = {
+    "max_payload": "bytes",
+    "max_buffer_size": "packets",
+    "max_buffer_bytes": "bytes",
+    "max_pending_events": "events",
+    "max_attachment_bytes": "bytes",
+    "max_connections": "connections",
+    "max_connections_per_address": "connections",
+    "rate_burst": "messages",
+}
 THRESHOLDS = ["per_message_deflate", "http_compression"]
-SWITCHES = ["allow_eio3", "allow_upgrades", "cors_credentials", "serve_client"]
+SWITCHES = ["allow_eio3", "allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers"]
+SWITCHES += ["cors_credentials", "serve_client"]
 
 
 def label(value: object) -> str:
@@ -169,7 +183,10 @@ def test_only_the_watchdog_can_be_without_a_duration(name: str) -> None:
 )
 def test_counts(name: str, value: Any, error: type[Exception]) -> None:
     assert value_of(**{name: 1}) == 1
-    with pytest.raises(error, match=f"^{name} must be .*, not {re.escape(repr(value))}$"):
+    kind = "positive" if error is ValueError else "whole"
+    with pytest.raises(
+        error, match=f"^{name} must be a {kind} number of {COUNTS[name]}, not {re.escape(repr(value))}$"
+    ):
         split_options({name: value})
 
 

@@ -57,6 +57,12 @@ def test_those_who_know_only_builtins_catch_them_too(error: type[Exception], bui
     assert str(error("what happened")) == "what happened"
 
 
+def test_a_pattern_that_can_not_be_registered_is_a_wrong_value() -> None:
+    conflict = errors.PatternConflictError("/{a}", "/{b}")
+    assert isinstance(conflict, (ValueError, errors.NamespaceError))
+    assert (conflict.pattern, conflict.other) == ("/{a}", "/{b}")
+
+
 def test_a_refusal_carries_what_the_client_is_told() -> None:
     refusal = errors.ConnectRefused("wrong token", data={"code": 1})
     assert (refusal.message, refusal.data, str(refusal)) == ("wrong token", {"code": 1}, "wrong token")

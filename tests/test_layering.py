@@ -27,8 +27,10 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack client client4 context dispatch extensions extract globals handlers namespace operators".split()
-            + "registry scope server socket static wsgi".split()
+            "ack ack_stream adapter_calls asking background broadcasting call choosing class_namespace client".split()
+            + "client4 compound context convert dispatch extensions extract globals handlers handshake".split()
+            + "middleware namespace namespaces operators plan pydantic_types registrar registry remote routes".split()
+            + "scope server socket static take wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from geventsio.adapters.base import Adapter, BroadcastOptions, LocalSocket
+from geventsio.adapters.base import AckCollector, Adapter, Answer, Host, LocalSocket
 from geventsio.adapters.local import LocalAdapter
+from geventsio.adapters.values import BroadcastOptions, EventPacket, RemoteSocketData
 
-__all__ = ["Adapter", "BroadcastOptions", "LocalAdapter", "LocalSocket"]
+__all__ = [
+    "AckCollector",
+    "Adapter",
+    "Answer",
+    "BroadcastOptions",
+    "EventPacket",
+    "Host",
+    "LocalAdapter",
+    "LocalSocket",
+    "RemoteSocketData",
+]

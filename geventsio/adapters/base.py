@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
+from geventsio.adapters.values import BroadcastOptions, EventPacket, RemoteSocketData
+from geventsio.errors import AckError
 from geventsio.protocol.packet_group import PacketGroup
 
-__all__ = ["Adapter", "BroadcastOptions", "LocalSocket"]
+__all__ = ["AckCollector", "Adapter", "Answer", "Host", "LocalSocket"]
 
-
-@dataclass(frozen=True, slots=True)
-class BroadcastOptions:
-    """Which sockets an operation is for. Holds nothing local, so that it can cross a wire.
-
-    Attributes:
-        rooms: the union of these rooms' members; all sockets of the namespace when there are none.
-            A socket's id counts as a room that only it is in.
-        except_rooms: members of these rooms are left out.
-        except_id: the id of one socket that is left out, mostly the sender.
-        local: only sockets of this server.
-    """
-
-    rooms: tuple[str, ...] = ()
-    except_rooms: tuple[str, ...] = ()
-    except_id: str | None = None
-    local: bool = False
+#: The arguments that a client answered with, or why it did not.
+Answer = Sequence[Any] | AckError
 
 
 class LocalSocket(Protocol):
-    """What an adapter needs of a socket that is connected to this server."""
+    """What an adapter needs of a socket that is connected to this server. None of it switches greenlets."""
 
     @property
     def id(self) -> str:
@@ -44,33 +30,118 @@ class LocalSocket(Protocol):
         ...
 
     def send_group(self, group: PacketGroup) -> bool:
-        """Send encoded packets; False if they can't be. Never switches greenlets."""
+        """Send encoded packets; False if they can't be."""
+        ...
+
+    def send_volatile(self, kind: Hashable, group: PacketGroup) -> bool:
+        """Send encoded packets that may be lost to newer ones of their kind; False if the socket is closed."""
         ...
 
     def disconnect(self, close: bool = False) -> None:
-        """Disconnect it from the namespace, or close its whole connection. Never switches greenlets."""
+        """Disconnect it from the namespace, or close its whole connection."""
+        ...
+
+    def describe(self) -> RemoteSocketData:
+        """What others may know of it."""
+        ...
+
+
+class AckCollector(Protocol):
+    """Takes the acknowledgements of a broadcast.
+
+    It has ended when every socket that it expects has answered or failed, or the time is up.
+
+    Attributes:
+        timeout: the seconds that clients have, from the emit.
+    """
+
+    timeout: float
+
+    def expect(self, socket: Any) -> None:
+        """Expect an answer of one of this server's sockets, which is about to be sent to."""
+
+    def refuse(self, socket: Any) -> None:
+        """Learn that an expected socket could not be sent to."""
+
+    def expect_servers(self, number: int, seconds: float) -> None:
+        """Expect this many other servers to say how many of their sockets will answer.
+
+        Args:
+            number: of those servers.
+            seconds: that they have beyond `timeout`, for answers need time to travel.
+        """
+
+    def expect_answers(self, number: int) -> None:
+        """Learn of one of those servers how many of its sockets will answer."""
+
+    def answer(self, socket_id: str, answer: Answer) -> None:
+        """Take the answer of another server's socket; late ones are ignored, and early ones are not."""
+
+    def when_ended(self, callback: Callable[[], object]) -> None:
+        """Have a callback called, once, when no answers are taken any more; at once if that is so."""
+
+
+class Host(Protocol):
+    """What a namespace does for its adapter when another server asks for it. None of it switches greenlets."""
+
+    def make_packet(self, event: str, args: Sequence[object]) -> EventPacket:
+        """Encode an event for this server's clients.
+
+        Raises:
+            SerializeError: an argument can't be encoded.
+        """
+        ...
+
+    def relay_acks(
+        self,
+        event: str,
+        args: Sequence[object],
+        options: BroadcastOptions,
+        timeout: float,
+        answered: Callable[[str, Answer], object],
+    ) -> int:
+        """Emit an event to this server's sockets and hand on their acknowledgements.
+
+        Args:
+            event: its name.
+            args: its arguments.
+            options: which sockets.
+            timeout: seconds that clients have.
+            answered: called once for each of the sockets, with its id and its answer; must not switch greenlets.
+
+        Returns:
+            How many sockets that are. Some may have been answered for already: those that could not be sent to.
+        """
         ...
 
 
 class Adapter(ABC):
     """Keeps the rooms of one namespace and carries operations to the sockets that they are for.
 
+    `SocketIO(adapter=...)` takes the class, or any callable with the same two arguments.
+
     Args:
         namespace: the namespace's path.
         sockets: the sockets connected to this server, by id; the namespace keeps it current.
 
-    Every method may raise `AdapterError`.
+    Attributes:
+        host: what the namespace does for the adapter; set before `init`.
+
+    What concerns other servers may switch greenlets and raise `AdapterError`; any other exception is turned into one
+    for the user who called. What concerns only this server's sockets must do neither.
     """
+
+    host: Host
 
     def __init__(self, namespace: str, sockets: Mapping[str, LocalSocket]) -> None:
         self.namespace = namespace
         self.sockets = sockets
 
     def init(self) -> None:  # noqa: B027 (many adapters have nothing to prepare)
-        """Prepare, before the first socket connects. May switch greenlets."""
+        """Prepare, before the first socket connects. If it raises, the namespace is not registered."""
 
     def close(self) -> None:  # noqa: B027
-        """Release what `init` took. May switch greenlets."""
+        """Release what `init` took, when all sockets have left; it may be called again."""
 
     def server_count(self) -> int:
         """How many servers share this namespace, this one included."""
@@ -98,22 +169,20 @@ class Adapter(ABC):
     def local_sockets(self, options: BroadcastOptions) -> list[LocalSocket]:
         """This server's connected sockets that an operation is for, each once."""
 
-    # Sockets of all servers
+    # Sockets of all servers, unless the options say `local`
 
     @abstractmethod
-    def broadcast(self, group: PacketGroup, options: BroadcastOptions) -> None:
-        """Send packets to sockets. What single sockets do not take is no error."""
+    def broadcast(self, packet: EventPacket, options: BroadcastOptions) -> None:
+        """Send an event to sockets. What single sockets do not take is no error."""
 
     @abstractmethod
-    def broadcast_with_ack(
-        self, group: PacketGroup, options: BroadcastOptions, expect: Callable[[LocalSocket], object]
-    ) -> None:
-        """Send packets that ask for an acknowledgement.
+    def broadcast_with_ack(self, packet: EventPacket, options: BroadcastOptions, acks: AckCollector) -> None:
+        """Send an event that asks for an acknowledgement.
 
         Args:
-            group: the packets, with the id of the acknowledgement in them.
+            packet: the event; its `group` has the id of the acknowledgement in it, which is this server's own.
             options: which sockets.
-            expect: called with each of this server's sockets before it is sent to.
+            acks: is told of each of this server's sockets before that is sent to, and of other servers' answers.
         """
 
     @abstractmethod
@@ -130,4 +199,8 @@ class Adapter(ABC):
 
     @abstractmethod
     def rooms(self, options: BroadcastOptions) -> frozenset[str]:
-        """All rooms that the sockets are in."""
+        """All rooms that the sockets are in. Servers that do not answer in time are left out."""
+
+    @abstractmethod
+    def fetch_sockets(self, options: BroadcastOptions) -> list[RemoteSocketData]:
+        """What is told of the sockets, each once. Servers that do not answer in time are left out."""

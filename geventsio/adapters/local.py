@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from geventsio.adapters.base import Adapter, BroadcastOptions, LocalSocket
-from geventsio.protocol.packet_group import PacketGroup
+from geventsio.adapters.base import AckCollector, Adapter, LocalSocket
+from geventsio.adapters.values import BroadcastOptions, EventPacket, RemoteSocketData
 
 __all__ = ["LocalAdapter"]
 
@@ -56,10 +56,16 @@ class LocalAdapter(Adapter):
         excluded = self._excluded(options)
         return [socket for socket in self._candidates(options) if socket.connected and socket not in excluded]
 
-    def broadcast(self, group: PacketGroup, options: BroadcastOptions) -> None:
+    def broadcast(self, packet: EventPacket, options: BroadcastOptions) -> None:
         """See `Adapter`. Costs the recipients, not the room's history or the number of all sockets."""
+        group = packet.group
         excluded = self._excluded(options)
-        if excluded:
+        if options.volatile:
+            kind = (self.namespace, packet.event)
+            for socket in self._candidates(options):
+                if socket not in excluded:
+                    socket.send_volatile(kind, group)
+        elif excluded:
             for socket in self._candidates(options):
                 if socket not in excluded:
                     socket.send_group(group)
@@ -67,13 +73,12 @@ class LocalAdapter(Adapter):
             for socket in self._candidates(options):
                 socket.send_group(group)
 
-    def broadcast_with_ack(
-        self, group: PacketGroup, options: BroadcastOptions, expect: Callable[[LocalSocket], object]
-    ) -> None:
+    def broadcast_with_ack(self, packet: EventPacket, options: BroadcastOptions, acks: AckCollector) -> None:
         """See `Adapter`."""
         for socket in self.local_sockets(options):
-            expect(socket)
-            socket.send_group(group)
+            acks.expect(socket)
+            if not socket.send_group(packet.group):
+                acks.refuse(socket)
 
     def add_sockets(self, options: BroadcastOptions, rooms: tuple[str, ...]) -> None:
         """See `Adapter`."""
@@ -93,6 +98,10 @@ class LocalAdapter(Adapter):
     def rooms(self, options: BroadcastOptions) -> frozenset[str]:
         """See `Adapter`."""
         return frozenset(room for socket in self.local_sockets(options) for room in self._rooms.get(socket, ()))
+
+    def fetch_sockets(self, options: BroadcastOptions) -> list[RemoteSocketData]:
+        """See `Adapter`."""
+        return [socket.describe() for socket in self.local_sockets(options)]
 
     def _candidates(self, options: BroadcastOptions) -> Iterable[LocalSocket]:
         """Return those whom an operation is for, before exclusions; each once, and some may be closing."""

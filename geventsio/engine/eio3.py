@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import ClassVar
 
 from geventsio.engine.heartbeat import ClientHeartbeat
@@ -42,6 +43,10 @@ class Session3(Session):
     def send_group(self, group: PacketGroup) -> bool:
         """See `Session`."""
         return super().send_group(group.eio3)
+
+    def send_volatile(self, kind: Hashable, group: PacketGroup) -> bool:
+        """See `Session`."""
+        return super().send_volatile(kind, group.eio3)
 
     def receive(self, message: str | bytes) -> None:
         """Take a message from the websocket."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from geventsio.engine.runtime import Runtime
+from geventsio.engine.volatile import VolatileStore
 from geventsio.protocol.eio_payload import take_payload
 from geventsio.protocol.packet_group import PacketGroup
 
@@ -52,6 +53,14 @@ class Outbox(Protocol):
         """Send a group, or keep it until it can be sent; False if too much is waiting already."""
         ...
 
+    def send_volatile(self, kind: Hashable, group: PacketGroup) -> None:
+        """Send a group if the client keeps up; else keep it until then, in place of the last one of its kind."""
+        ...
+
+    def forget_volatile(self) -> None:
+        """Drop what `send_volatile` has kept."""
+        ...
+
     def waiting(self) -> int:
         """How many packets wait."""
         ...
@@ -60,12 +69,13 @@ class Outbox(Protocol):
 class PollingOutbox:
     """Keeps packets until a poll, or an upgrade, takes them."""
 
-    __slots__ = ("_bounds", "_bytes", "_groups", "wake")
+    __slots__ = ("_bounds", "_bytes", "_groups", "_volatile", "wake")
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._bytes = 0
         self._groups: deque[PacketGroup] = deque()
+        self._volatile: VolatileStore | None = None
         #: Called when there is something for a parked poll to take; must not switch greenlets.
         self.wake: Callable[[], object] | None = None
 
@@ -79,20 +89,40 @@ class PollingOutbox:
             self.wake()
         return True
 
+    def send_volatile(self, kind: Hashable, group: PacketGroup) -> None:
+        """See `Outbox`. The client keeps up if its poll is waiting, and nothing else goes out by it."""
+        if self.wake is not None and not self.waiting():
+            self.send(group)
+            return
+        if self._volatile is None:
+            self._volatile = VolatileStore(self._bounds.size)
+        self._volatile.put(kind, group)
+
+    def forget_volatile(self) -> None:
+        """See `Outbox`."""
+        self._volatile = None
+
     def waiting(self) -> int:
         """See `Outbox`."""
-        return len(self._groups)
+        return len(self._groups) if self._volatile is None else len(self._groups) + len(self._volatile)
 
     def take(self, max_payload: int, take: TakePayload = take_payload) -> bytes:
         """Return the payload of one poll: all that fits, at least one group; some must be waiting."""
+        if self._volatile is not None:
+            self._volatile.lend(self._groups)
         payload = take(self._groups, max_payload)
+        if self._volatile is not None and not self._volatile.take_back(self._groups):
+            self._volatile = None
         self._bytes = sum(group.size for group in self._groups) if self._groups else 0
         return payload
 
     def move_to(self, outbox: Outbox) -> bool:
         """Hand all that waits to another outbox, in order; False if that one is full."""
         groups, self._groups, self._bytes = self._groups, deque(), 0
-        return all([outbox.send(group) for group in groups])
+        fits = all([outbox.send(group) for group in groups])
+        while self._volatile:
+            outbox.send_volatile(*self._volatile.pop())
+        return fits
 
 
 class WebSocketOutbox:
@@ -118,6 +148,7 @@ class WebSocketOutbox:
         "_sock",
         "_tick",
         "_ticker",
+        "_volatile",
         "_watcher",
         "drained",
     )
@@ -131,6 +162,7 @@ class WebSocketOutbox:
         self._frames: deque[bytes | memoryview] | None = None  # made when needed: most clients are idle
         self._bytes = 0
         self._tick = -1
+        self._volatile: VolatileStore | None = None
         self._watcher: Any = None
         #: Called once, when nothing waits any more; must not switch greenlets.
         self.drained: Callable[[], object] | None = None
@@ -138,6 +170,18 @@ class WebSocketOutbox:
     def send(self, group: PacketGroup) -> bool:
         """See `Outbox`."""
         return self.write(group.frames)
+
+    def send_volatile(self, kind: Hashable, group: PacketGroup) -> None:
+        """See `Outbox`. The client keeps up as long as the kernel takes what is written to it."""
+        if self._watcher is None and self.send(group):
+            return
+        if self._volatile is None:
+            self._volatile = VolatileStore(self._bounds.size)
+        self._volatile.put(kind, group)
+
+    def forget_volatile(self) -> None:
+        """See `Outbox`."""
+        self._volatile = None
 
     def waiting(self) -> int:
         """See `Outbox`."""
@@ -200,6 +244,7 @@ class WebSocketOutbox:
         self._failed = None
         self._frames = None
         self._bytes = 0
+        self._volatile = None
         self.drained = None
         if self._watcher is not None:
             self._watcher.stop()
@@ -250,9 +295,17 @@ class WebSocketOutbox:
             self._watcher.stop()
             self._watcher.close()
             self._watcher = None
+        if self._volatile is not None:
+            self._send_kept()
         if self.drained is not None and self._failed is not None:
             drained, self.drained = self.drained, None
             drained()
+
+    def _send_kept(self) -> None:
+        while self._volatile and self._watcher is None:
+            self.send_volatile(*self._volatile.pop())
+        if not self._volatile:
+            self._volatile = None
 
     def _fail(self) -> None:
         failed = self._failed

@@ -13,9 +13,9 @@ from geventsio.engine.accept import Acceptor, refuse
 from geventsio.engine.admission import Admission
 from geventsio.engine.compression import compress
 from geventsio.engine.cookies import cookie_headers
-from geventsio.engine.drain import WaitGroup, close_sessions, drain_at_exit
+from geventsio.engine.drain import Drainable, WaitGroup, close_sessions, drain_at_exit
 from geventsio.engine.eio3 import Session3
-from geventsio.engine.handshake import Handshake
+from geventsio.engine.handshake import Handshake, new_sid
 from geventsio.engine.heartbeat import ClientHeartbeat, Heartbeat
 from geventsio.engine.limits import RateLimit
 from geventsio.engine.origins import OriginPolicy
@@ -24,7 +24,7 @@ from geventsio.engine.proxies import ProxyPolicy
 from geventsio.engine.requests import EngineRequest, is_upgrade, parse_request, wants_close
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
-from geventsio.engine.session import Session, SessionState, new_sid
+from geventsio.engine.session import Session, SessionState
 from geventsio.engine.takeover import (
     StartResponse,
     end_connection,
@@ -89,6 +89,8 @@ class EngineServer:
         cookie_headers(self.options.cookie, "", {})  # raises now what it would raise in a request
         self._proxies = ProxyPolicy(self.options.trusted_proxies)
         self.describe_job: DescribeJob = _describe_job
+        #: What is drained in this server's place when the process stops: a server on top of it.
+        self.drained_with: Drainable | None = None
         self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
@@ -101,7 +103,7 @@ class EngineServer:
     @cached_property
     def runtime(self) -> Runtime:
         """The hub's part of the server."""
-        drain_at_exit(self)
+        drain_at_exit(self if self.drained_with is None else self.drained_with)
         return Runtime(self.options.blocked_threshold, self.describe_job)
 
     @cached_property

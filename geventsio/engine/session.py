@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,22 +24,13 @@ from geventsio.types import DisconnectReason, TransportType
 if TYPE_CHECKING:
     from geventsio.engine.server import EngineServer
 
-__all__ = ["Session", "SessionState", "new_sid"]
+__all__ = ["Session", "SessionState"]
 
 logger = logging.getLogger("geventsio.engine")
 
 _PING = PacketGroup(PING)
 _CLOSE = PacketGroup(CLOSE)
 _CODEC = PayloadCodec()
-
-
-#: Bytes of randomness in a session id: 20 characters.
-SID_BYTES = 15
-
-
-def new_sid() -> str:
-    """Return the id of a new session."""
-    return secrets.token_urlsafe(SID_BYTES)
 
 
 class SessionState(Enum):
@@ -175,6 +165,16 @@ class Session:
             self._overflowing = True
             self.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
         return False
+
+    def send_volatile(self, kind: Hashable, group: PacketGroup) -> bool:
+        """Send packets that may be lost; False if the session has ended. Never switches greenlets.
+
+        While the client can't take more, only the newest of each kind is kept.
+        """
+        if self._state is not _OPEN:
+            return False
+        self.outbox.send_volatile(kind, group)
+        return True
 
     def hold_output(self) -> None:
         """Let what is sent next travel apart from what has been sent; see `WebSocketOutbox.hold`."""
@@ -377,6 +377,7 @@ class Session:
         if self._state is not SessionState.OPEN:
             return
         self._state = SessionState.CLOSING
+        self.outbox.forget_volatile()
         upgrade, self._upgrade = self._upgrade, None
         if upgrade is not None:
             upgrade.cancel()

@@ -11,7 +11,6 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -58,7 +57,8 @@ class Worker(greenlet):
         self._idle = True
         self._job: Job | None = None
         self._args: tuple[Any, ...] = ()
-        self._queue: JobQueue | None = None
+        #: Who is told that the job has ended.
+        self._queue: JobQueue | Overlap | None = None
 
     @property
     def loop(self) -> Any:
@@ -99,7 +99,7 @@ class Worker(greenlet):
     def _work(self) -> None:
         pool = self._pool
         while True:
-            job, args, queue = self._job, self._args, self._queue
+            job, args = self._job, self._args
             if job is None:
                 if not self._wait():
                     return
@@ -109,9 +109,10 @@ class Worker(greenlet):
                 job(*args)
             except BaseException as error:
                 pool.report(error)
-            self._job = self._queue = job = None
+            self._job = job = None
             self._args = args = ()
             self._clean()
+            queue, self._queue = self._queue, None
             if queue is not None:
                 queue._finished()
                 queue = None
@@ -139,6 +140,9 @@ class Worker(greenlet):
         attributes = self.__dict__
         if attributes:
             attributes.clear()
+        # The next job makes a context of its own when it sets a variable. Done here and not there, for an idle worker
+        # would keep what the variables hold: a socket, long closed.
+        self.gr_context = None
 
 
 def _count_references(worker: Worker) -> int:
@@ -170,7 +174,6 @@ class WorkerPool:
         worker._queue = queue
         worker._args = args
         worker._job = job
-        worker.gr_context = Context()
         self.busy += 1
         if getcurrent() is self.hub:
             begin = monotonic()
@@ -213,17 +216,53 @@ class WorkerPool:
         return True
 
 
+class Overlap:
+    """The jobs of one queue that let later ones start before they have ended."""
+
+    __slots__ = ("_held", "_limit", "_queue", "_running")
+
+    def __init__(self, queue: JobQueue, limit: float) -> None:
+        self._queue = queue
+        self._limit = limit
+        self._running = 0
+        self._held = False
+
+    def begin(self, worker: Worker) -> None:
+        """Let the queue go on beside a worker's job, unless too many run already."""
+        worker._queue = self
+        self._running += 1
+        if self._running < self._limit:
+            self._queue._finished()
+        else:
+            self._held = True
+
+    def lift(self) -> None:
+        """Have no limit any more."""
+        self._limit = inf
+        self._release()
+
+    def _finished(self) -> None:
+        self._running -= 1
+        self._release()
+
+    def _release(self) -> None:
+        if self._held:
+            self._held = False
+            self._queue._finished()
+
+
 class JobQueue:
     """Jobs that run one after another, in the order in which they were submitted.
 
-    While a job blocks, later ones wait. Nothing here switches greenlets, other than into a worker
-    from the hub, which comes back.
+    While a job blocks, later ones wait, but for those that overlap. Nothing here switches greenlets, other than
+    into a worker from the hub, which comes back.
     """
 
-    __slots__ = ("_jobs", "_pool", "_running", "_scheduled", "drained")
+    __slots__ = ("_jobs", "_overlap", "_pool", "_running", "_scheduled", "drained")
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
+        self._overlap: Overlap | None = None
         self._jobs: deque[tuple[Job, tuple[Any, ...]]] | None = None  # an idle client's deque would cost 600 bytes
         self._running = False
         self._scheduled = False
@@ -243,6 +282,23 @@ class JobQueue:
         self._running = True
         self._pool.start(self, job, args)
         return False
+
+    def overlap(self, limit: int) -> None:
+        """Let later jobs start from now on, though the one that calls this has not ended.
+
+        Args:
+            limit: how many jobs may run so; the last of them holds up later ones until one has ended.
+        """
+        worker = getcurrent()
+        if isinstance(worker, Worker) and worker._queue is self:
+            if self._overlap is None:
+                self._overlap = Overlap(self, limit)
+            self._overlap.begin(worker)
+
+    def lift(self) -> None:
+        """Let the jobs that wait start, however many overlap."""
+        if self._overlap is not None:
+            self._overlap.lift()
 
     def _finished(self) -> None:
         self._running = False

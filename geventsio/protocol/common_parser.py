@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.json_codec import dumps, loads
 from geventsio.protocol.packet_group import JSONGroup, PacketGroup
-from geventsio.protocol.sio_packet import RESERVED_EVENTS, Packet, PacketType
+from geventsio.protocol.sio_packet import MAX_ID, MAX_NAMESPACE, RESERVED_EVENTS, Packet, PacketType, query_data
 
 __all__ = ["CommonParser", "Decoder"]
 
-MAX_NAMESPACE = 256  # bytes of UTF-8
-MAX_QUERY_FIELDS = 100
-MAX_ID = 2**53 - 1  # what a JavaScript number holds exactly
+MAX_ATTACHMENT_BYTES = 5_000_000
 _MAX_ID_DIGITS = 16
 _MAX_COUNT_DIGITS = 6
 
@@ -39,16 +36,18 @@ class CommonParser:
 
     Args:
         max_attachments: binary attachments that a packet from a client may announce.
+        max_attachment_bytes: see `geventsio.config.SocketIOOptions`.
     """
 
-    __slots__ = ("_max_attachments",)
+    __slots__ = ("_max_attachment_bytes", "_max_attachments")
 
-    def __init__(self, max_attachments: int = 10) -> None:
+    def __init__(self, max_attachments: int = 10, max_attachment_bytes: int = MAX_ATTACHMENT_BYTES) -> None:
         self._max_attachments = max_attachments
+        self._max_attachment_bytes = max_attachment_bytes
 
     def decoder(self) -> Decoder:
         """Return a decoder for one connection."""
-        return Decoder(self._max_attachments)
+        return Decoder(self._max_attachments, self._max_attachment_bytes)
 
     def encode_event(
         self, namespace: str, event: str, args: Sequence[object], ack_id: int | None = None
@@ -113,16 +112,21 @@ def _plain_group(prefix: bytes, namespace: str, payload: object) -> PacketGroup:
 class _Pending:
     """A binary packet whose attachments are arriving."""
 
-    __slots__ = ("attachments", "packet", "places")
+    __slots__ = ("attachments", "packet", "places", "size")
 
     def __init__(self, packet: Packet, places: list[tuple[Any, Any]]) -> None:
         self.packet = packet
         # Where each attachment belongs: a container and the key or index in it.
         self.places = places
         self.attachments: list[bytes] = []
+        self.size = 0
 
-    def add(self, data: bytes) -> Packet | None:
+    def add(self, data: bytes, max_bytes: int) -> Packet | None:
         attachments = self.attachments
+        self.size += len(data)
+        # The size of one is the transport's affair.
+        if self.size > max_bytes and attachments:
+            raise ProtocolError("attachments too large together")
         attachments.append(data)
         if len(attachments) < len(self.places):
             return None
@@ -137,10 +141,11 @@ class Decoder:
     After a `ProtocolError` the connection is to be closed: what follows can't be trusted to mean anything.
     """
 
-    __slots__ = ("_max_attachments", "_pending")
+    __slots__ = ("_max_attachment_bytes", "_max_attachments", "_pending")
 
-    def __init__(self, max_attachments: int = 10) -> None:
+    def __init__(self, max_attachments: int = 10, max_attachment_bytes: int = MAX_ATTACHMENT_BYTES) -> None:
         self._max_attachments = max_attachments
+        self._max_attachment_bytes = max_attachment_bytes
         self._pending: _Pending | None = None
 
     @property
@@ -183,12 +188,12 @@ class Decoder:
             The packet if this was its last attachment.
 
         Raises:
-            ProtocolError: no attachment is awaited.
+            ProtocolError: no attachment is awaited, or they are too large together.
         """
         pending = self._pending
         if pending is None:
             raise ProtocolError("unexpected binary message: is the client using the same parser?")
-        packet = pending.add(data)
+        packet = pending.add(data, self._max_attachment_bytes)
         if packet is not None:
             self._pending = None
         return packet
@@ -201,7 +206,7 @@ class Decoder:
         if kind == "2" or kind == "3":
             return _parse_message(kind, namespace, text, pos)
         if kind == "0":
-            return Packet(_CONNECT, namespace, _connect_data(text, pos) if pos < len(text) else _query(text[1:pos]))
+            return Packet(_CONNECT, namespace, _connect_data(text, pos))
         if kind != "1":
             raise ProtocolError("packet type that a client can't send")
         if pos != len(text):
@@ -240,7 +245,7 @@ def _parse_namespace(text: str, pos: int) -> tuple[str, int]:
         end = after = len(text)
     else:
         after = end + 1
-    # socket.io-client 1 and 2 send a query here when they connect: see `_query`.
+    # socket.io-client 1 and 2 send a query here when they connect: see `query_data`.
     namespace = text[pos:end].partition("?")[0]
     # A str that did not come from UTF-8 may hold surrogates.
     if len(namespace.encode("utf-8", "surrogatepass")) > MAX_NAMESPACE:
@@ -275,25 +280,13 @@ def _event_data(text: str) -> list[Any]:
     return data
 
 
-def _connect_data(text: str, pos: int) -> dict[str, Any]:
+def _connect_data(text: str, pos: int) -> dict[str, Any] | None:
+    if pos == len(text):
+        return query_data(text.partition("?")[2].removesuffix(","))
     data = loads(text[pos:])
     if type(data) is not dict:
         raise ProtocolError("CONNECT with a payload that is not an object")
     return data
-
-
-def _query(namespace: str) -> dict[str, str] | None:
-    """Return the query behind a namespace as the payload that clients without one have; None if there is none.
-
-    The official server does the same. Of a name that stands several times the last value counts.
-    """
-    query = namespace.partition("?")[2].removesuffix(",")
-    if not query:
-        return None
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
-    except ValueError:
-        raise ProtocolError("too many query parameters") from None
 
 
 def _find_placeholders(data: object, count: int) -> list[tuple[Any, Any]]:

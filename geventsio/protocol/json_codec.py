@@ -13,14 +13,16 @@ import orjson
 from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.values import to_plain, type_name
 
-__all__ = ["MAX_DEPTH", "dumps", "loads"]
+__all__ = ["MAX_DEPTH", "MAX_ENCODE_DEPTH", "check_depth", "dumps", "loads", "to_key"]
 
 # Nesting that a client may send. Far below the interpreter's recursion limit, so that whatever handlers do with the
 # value (repr, copy, validation) can't be made to fail by it.
 MAX_DEPTH = 200
 
 # orjson's own limit for what we send; the slow pass keeps to it.
-_MAX_ENCODE_DEPTH = 254
+MAX_ENCODE_DEPTH = 254
+
+_CONTAINERS = frozenset({dict, list, tuple})
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -98,11 +100,11 @@ def _to_json(value: object, attachments: _Attachments, depth: int) -> object:
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if depth >= _MAX_ENCODE_DEPTH:
+    if depth >= MAX_ENCODE_DEPTH:
         raise SerializeError("nested too deep or circular")
     depth += 1
     if isinstance(value, dict):
-        return {_to_key(key): _to_json(item, attachments, depth) for key, item in value.items()}
+        return {to_key(key): _to_json(item, attachments, depth) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_to_json(item, attachments, depth) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
@@ -119,7 +121,12 @@ def _to_json(value: object, attachments: _Attachments, depth: int) -> object:
         return _to_json(to_plain(value), attachments, depth)
 
 
-def _to_key(key: object) -> str:
+def to_key(key: object) -> str:
+    """Return what JavaScript sees of a dict's key.
+
+    Raises:
+        SerializeError: keys of this type can't be sent.
+    """
     if isinstance(key, str):
         return str.__str__(key)  # a subclass may show itself differently
     if type(key) is int:
@@ -143,7 +150,7 @@ def loads(text: str | bytes) -> Any:
         value = _loads_slowly(text)
     # The brackets bound the depth from above, and so does the length: most texts are done here.
     if len(text) > 2 * MAX_DEPTH and _count_brackets(text) > MAX_DEPTH:
-        _check_depth(value)
+        check_depth(value)
     return value
 
 
@@ -170,17 +177,25 @@ def _count_brackets(text: str | bytes) -> int:
     return text.count(b"[") + text.count(b"{")
 
 
-def _check_depth(value: object) -> None:
-    """Walk level by level, so that depth costs no stack."""
+def check_depth(value: object) -> None:
+    """Check how deep dicts and lists are nested; level by level, so that depth costs no stack.
+
+    Raises:
+        ProtocolError: deeper than `MAX_DEPTH`.
+    """
     level = [value]
     for _ in range(MAX_DEPTH):
         inner: list[object] = []
         for container in level:
+            if not container:
+                continue
             if type(container) is dict:
-                inner += [item for item in container.values() if type(item) is dict or type(item) is list]
-            elif type(container) is list:
-                inner += [item for item in container if type(item) is dict or type(item) is list]
+                inner += [item for item in container.values() if type(item) in _CONTAINERS]
+                # In msgpack a list may be a key.
+                inner += [key for key in container if type(key) is tuple]
+            elif isinstance(container, (list, tuple)):
+                inner += [item for item in container if type(item) in _CONTAINERS]
         if not inner:
             return
         level = inner
-    raise ProtocolError("JSON nested too deep")
+    raise ProtocolError("data nested too deep")

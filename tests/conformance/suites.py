@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SUITES", "Timing", "engine", "engine3", "socket", "socket4", "websocket"]
+__all__ = ["SUITES", "Timing", "engine", "engine3", "socket", "socket4", "socket_msgpack", "websocket"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,9 +53,10 @@ def engine3(timing: Timing) -> WSGIApplication:
     return engine(timing, allow_eio3=True)
 
 
-def socket(timing: Timing, allow_eio3: bool = False) -> WSGIApplication:
+def socket(timing: Timing, parser: str = "common", allow_eio3: bool = False) -> WSGIApplication:
     """Socket.IO on `/socket.io/` with the namespaces `/` and `/custom`, which behave alike."""
     io = SocketIO(
+        parser=parser,
         ping_interval=timing.ping_interval,
         ping_timeout=timing.ping_timeout,
         connect_timeout=timing.connect_timeout,
@@ -77,6 +78,11 @@ def socket(timing: Timing, allow_eio3: bool = False) -> WSGIApplication:
 def socket4(timing: Timing) -> WSGIApplication:
     """The same for Socket.IO v4 and v5."""
     return socket(timing, allow_eio3=True)
+
+
+def socket_msgpack(timing: Timing) -> WSGIApplication:
+    """The same with the msgpack parser."""
+    return socket(timing, "msgpack")
 
 
 def _send_auth(socket: Socket, auth: Data[Any]) -> None:
@@ -111,5 +117,6 @@ SUITES: dict[str, Callable[[Timing], WSGIApplication]] = {
     "engine3": engine3,
     "socket": socket,
     "socket4": socket4,
+    "socket-msgpack": socket_msgpack,
     "websocket": websocket,
 }

@@ -19,8 +19,14 @@ _CALM = ("--ping-interval", "25", "--ping-timeout", "20", "--connect-timeout", "
 # Heartbeats so quick that a test can wait for them, with an answer due so late that a busy machine is not punished.
 _BEATING = ("--ping-interval", "0.2", "--ping-timeout", "1")
 
-
-_PATHS = {"engine": "/engine.io/", "socket": "/socket.io/", "websocket": "/"}
+_PATHS = {
+    "engine": "/engine.io/",
+    "engine3": "/engine.io/",
+    "socket": "/socket.io/",
+    "socket4": "/socket.io/",
+    "socket-msgpack": "/socket.io/",
+    "websocket": "/",
+}
 
 
 class Fleet:
@@ -40,7 +46,7 @@ class Fleet:
     def endpoint(self, suite: str, *options: str) -> Iterator[Endpoint]:
         """Yield a suite's server; afterwards fail if it wrote to stderr meanwhile."""
         server = self.get(suite, *options)
-        yield Endpoint(server, self.kind, _PATHS[suite.rstrip("34")])
+        yield Endpoint(server, self.kind, _PATHS[suite])
         assert server.take_errors() == ""
 
     def close(self) -> None:
@@ -126,3 +132,9 @@ def clients(fleet: Fleet) -> Iterator[Endpoint]:
 def legacy_clients(fleet: Fleet) -> Iterator[Endpoint]:
     """The same for real clients of Socket.IO v4 as well."""
     yield from fleet.endpoint("socket4", "--ping-timeout", "20", "--connect-timeout", "45")
+
+
+@pytest.fixture
+def msgpack_clients(fleet: Fleet) -> Iterator[Endpoint]:
+    """The same with the msgpack parser."""
+    yield from fleet.endpoint("socket-msgpack", "--ping-timeout", "20", "--connect-timeout", "45")

@@ -1,6 +1,6 @@
 """Drives python-socketio's client against the server of `python -m tests.conformance.server socket`.
 
-Run as `python -m tests.live.py_client_checks URL polling|websocket|upgrade`; it prints one line of JSON:
+Run as `python -m tests.live.py_client_checks URL polling|websocket|upgrade default|msgpack`; it prints a line of JSON:
 {check: null or what went wrong}. A process of its own, because that client has threads that outlive a failed check.
 """
 
@@ -26,7 +26,7 @@ engineio.payload.Payload.max_decode_packets = 1000
 # Seconds after which a check that waits for ever has failed.
 GUARD = 20
 
-URL, MODE = sys.argv[1:3] if __name__ == "__main__" else ("", "")
+URL, MODE, SERIALIZER = sys.argv[1:4] if __name__ == "__main__" else ("", "", "")
 TRANSPORTS = ["polling", "websocket"] if MODE == "upgrade" else [MODE]
 
 VALUES = [1, "2", {"3": [True]}, None, -1.5, [], {}, "", [[1, [2]], "x"], False]
@@ -52,7 +52,9 @@ class Client:
     def __init__(self, namespaces: tuple[str, ...] = ("/",), auth: Any = None) -> None:
         self.events: queue.Queue[tuple[str, str, list[Any]]] = queue.Queue()
         self.answer: Any = None
-        self.io = _SocketIOClient(reconnection_delay=0, reconnection_delay_max=0, randomization_factor=0)
+        self.io = _SocketIOClient(
+            reconnection_delay=0, reconnection_delay_max=0, randomization_factor=0, serializer=SERIALIZER
+        )
         for namespace in namespaces:
             for event in ("auth", "message-back", "disconnect", "connect", "connect_error"):
                 self.io.on(event, self._recorder(namespace, event), namespace=namespace)
@@ -156,7 +158,7 @@ def check_custom_namespace() -> None:
 
 def check_unknown_namespace() -> None:
     """A namespace that the server does not have is refused with its message."""
-    client = socketio.Client()
+    client = socketio.Client(serializer=SERIALIZER)
     refused: queue.Queue[Any] = queue.Queue()
     client.on("connect_error", refused.put, namespace="/unknown")
     try:

@@ -38,3 +38,11 @@ def test_client_of_a_server_that_serves_legacy_ones(legacy_clients: Endpoint, ch
     package = tools.js_package("socket.io-client")
     command: list[str | Path] = [tools.node(), PROGRAM, package, legacy_clients.server.url, "upgrade"]
     check_result(command, check, CHECKS)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("check", CHECKS)
+def test_client_with_msgpack(msgpack_clients: Endpoint, mode: str, check: str) -> None:
+    command: list[str | Path] = [tools.node(), PROGRAM, tools.js_package("socket.io-client")]
+    command += [msgpack_clients.server.url, mode, tools.js_package("socket.io-msgpack-parser")]
+    check_result(command, check, CHECKS)

@@ -18,7 +18,19 @@ def _checks(mode: str) -> list[str]:
     return [check for check in CHECKS if mode != "polling" or check != "reconnect_after_a_close_by_the_server"]
 
 
-@pytest.mark.parametrize(("mode", "check"), [(mode, check) for mode in MODES for check in _checks(mode)])
-def test_client(clients: Endpoint, mode: str, check: str) -> None:
-    command = [sys.executable, "-m", "tests.live.py_client_checks", clients.server.url, mode]
+ALL = [(mode, check) for mode in MODES for check in _checks(mode)]
+
+
+def _check(endpoint: Endpoint, mode: str, check: str, serializer: str) -> None:
+    command = [sys.executable, "-m", "tests.live.py_client_checks", endpoint.server.url, mode, serializer]
     check_result(command, check, _checks(mode))
+
+
+@pytest.mark.parametrize(("mode", "check"), ALL)
+def test_client(clients: Endpoint, mode: str, check: str) -> None:
+    _check(clients, mode, check, "default")
+
+
+@pytest.mark.parametrize(("mode", "check"), ALL)
+def test_client_with_msgpack(msgpack_clients: Endpoint, mode: str, check: str) -> None:
+    _check(msgpack_clients, mode, check, "msgpack")

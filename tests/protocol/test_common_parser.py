@@ -402,6 +402,30 @@ def test_number_of_attachments(parser: CommonParser, limit: int) -> None:
         decoder.add_text(announce(limit + 1))
 
 
+def test_bytes_of_attachments() -> None:
+    header = '53-["a",' + ",".join(f'{{"_placeholder":true,"num":{num}}}' for num in range(3)) + "]"
+    decoder = CommonParser(max_attachment_bytes=10).decoder()
+    for sizes in ((4, 4, 2), (0, 10, 0), (10, 0, 0)):
+        decoder.add_text(header)
+        packet = None
+        for size in sizes:
+            packet = decoder.add_binary(bytes(size))
+        assert packet is not None and [len(data) for data in packet.data[1:]] == list(sizes)
+    for too_many in ((4, 7), (0, 11), (4, 4, 3)):
+        decoder = CommonParser(max_attachment_bytes=10).decoder()
+        decoder.add_text(header)
+        for size in too_many[:-1]:
+            decoder.add_binary(bytes(size))
+        with pytest.raises(ProtocolError, match="too large together"):
+            decoder.add_binary(bytes(too_many[-1]))
+
+
+def test_one_attachment_is_as_large_as_a_message_may_be() -> None:
+    decoder = CommonParser(max_attachment_bytes=10).decoder()
+    decoder.add_text(f'51-["a",{PLACEHOLDER}]')
+    assert decoder.add_binary(bytes(1000)) == Packet(EVENT, "/", ["a", bytes(1000)])
+
+
 def test_decoders_are_independent() -> None:
     first, second = PARSER.decoder(), PARSER.decoder()
     first.add_text(f'51-["a",{PLACEHOLDER}]')

@@ -379,6 +379,20 @@ def test_a_room_of_both_versions(serve: Serve) -> None:
         peer.close()
 
 
+def test_volatile_events(serve: Serve) -> None:
+    io, _ = server()
+    site = serve(io)
+    websocket, polling = WebSocketPeer(site.address, TARGET).open(), Polling4(site.address)
+    assert [websocket.receive(), polling.receive()] == ["40", "40"]
+    io.broadcast().volatile().emit("news", b"\x01")
+    text = '451-["news",{"_placeholder":true,"num":0}]'
+    assert [websocket.receive(), websocket.receive()] == [text, b"\x04\x01"]
+    framed = b"\x00\x04\x02\xff" + text.encode() + b"\x01\x02\xff\x04\x01"
+    assert (len(text), polling.poll()) == (42, framed)
+    for peer in (websocket, polling):
+        peer.close()
+
+
 def test_sockets_end_with_the_server(serve: Serve, connect: Open) -> None:
     io, _ = server()
     reasons: list[str] = []

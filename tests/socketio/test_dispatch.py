@@ -424,7 +424,6 @@ def test_a_handler_that_disconnects_its_own_socket(serve: Serve) -> None:
         (b"\x00\xff", [b"\x00\xff"]),
         ((b"a", {"b": bytearray(b"b"), "c": memoryview(b"c")}), [b"a", {"b": b"b", "c": b"c"}]),
     ],
-    ids=repr,
 )
 def test_a_returned_value_answers(serve: Serve, transport: str, result: object, answer: object) -> None:
     io = SocketIO()

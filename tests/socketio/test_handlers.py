@@ -115,7 +115,7 @@ def test_an_argument_that_is_missing_skips_the_handler(server: Server, log: Log)
     server.root.on("event", handler)
     server.send(1)
     assert called == []
-    assert "argument 1 for parameter 'second' is missing" in log.take_one().getMessage()
+    assert "parameter 'second': argument 1 is missing" in log.take_one().getMessage()
     server.send(1, None)
     assert called == [(1, None)]
 
@@ -600,7 +600,11 @@ def test_a_handler_that_can_not_work_is_an_error_that_names_the_parameter(
 def test_an_error_tells_what_is_allowed() -> None:
     with pytest.raises(HandlerSignatureError) as caught:
         SocketIO().ns("/").on("event", annotated(Handlers))
-    allowed = "AckSender, ProtocolVersion, Socket, SocketIO, TransportType, Data[...], or a type to validate to"
+    allowed = (
+        "AckSender, Event, ProtocolVersion, Socket, SocketIO, TransportType, Data[...], TryData[...], State[...], "
+    )
+    allowed += "Extension[...], MaybeExtension[...], HttpExtension[...], MaybeHttpExtension[...], "
+    allowed += "an extractor of your own, or a type to validate to"
     assert str(caught.value).endswith(f"Annotate it with one of {allowed}")
 
 

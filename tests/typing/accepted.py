@@ -19,6 +19,7 @@ from geventsio import (
     DisconnectReason,
     Namespace,
     ProtocolVersion,
+    RemoteSocket,
     Socket,
     SocketIO,
     SocketRef,
@@ -186,12 +187,35 @@ def answers(socket: Socket, operator: BroadcastOperator) -> None:
     stream = io.emit_with_ack("question")
     for socket_id, answer in stream:
         assert_type(socket_id, str)
-        assert_type(answer, Any)
+        assert_type(answer, "Any | AckError")
         if isinstance(answer, AckError):
             raise answer
     assert_type(len(stream), int)
     assert_type(stream.result(), Any)
     stream.close()
+
+    # The answer's type can be told
+    assert_type(socket.emit_with_ack("question", returns=int), AckFuture[int])
+    assert_type(socket.emit_with_ack("question", 1, returns=Message).result(), Message)
+    assert_type(socket.volatile().emit_with_ack("question", returns=tuple[int, str]).get(), tuple[int, str])
+    assert_type(io.emit_with_ack("question", returns=list[int]), AckStream[list[int]])
+    assert_type(operator.volatile().emit_with_ack("question", returns=str).result(), str)
+    assert_type(chat.emit_with_ack("question", returns=dict[str, int]), AckStream[dict[str, int]])
+    for _, number in io.to("a").emit_with_ack("question", returns=int):
+        assert_type(number, "int | AckError")
+    for remote in io.fetch_sockets():
+        assert_type(remote, RemoteSocket)
+        assert_type(remote.timeout(1).emit_with_ack("question", returns=bytes).result(), bytes)
+        assert_type(remote.emit_with_ack("question"), AckFuture[Any])
+        assert_type(remote.rooms, frozenset[str])
+        assert_type(remote.data, dict[str, Any])
+        assert_type(remote.handshake["address"], str)
+        remote.disconnect(close=True)
+    assert_type(socket.handshake["headers"], dict[str, str])
+    assert_type(socket.volatile(), SocketOperator)
+    assert_type(socket.volatile().to("a"), BroadcastOperator)
+    assert_type(io.volatile(), BroadcastOperator)
+    assert_type(operator.get_socket("id"), "Socket | None")
 
 
 def serving(app: Callable[..., list[bytes]]) -> None:

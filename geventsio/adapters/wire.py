@@ -1,0 +1,99 @@
+"""The contract's values as bytes, for adapters that reach other servers: msgpack, as the official adapters use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import msgpack
+import msgspec
+
+from geventsio.adapters.base import Answer
+from geventsio.adapters.values import RemoteSocketData
+from geventsio.errors import AckClosedError, AckDecodeError, AckError, AckTimeoutError, AdapterError
+from geventsio.protocol.values import to_plain
+
+__all__ = ["answer_from_wire", "answer_to_wire", "convert", "dumps", "loads", "sendable"]
+
+T = TypeVar("T")
+
+#: The errors that may stand in place of an answer, by the names that they have on the wire.
+ERRORS: Mapping[str, type[AckError]] = {
+    "timeout": AckTimeoutError,
+    "closed": AckClosedError,
+    "decode": AckDecodeError,
+    "error": AckError,
+}
+
+
+def dumps(value: object) -> bytes:
+    """Encode a message: builtins, whatever may be emitted, and the values of the contract, which become dicts.
+
+    Raises:
+        AdapterError: it holds something that can't be sent.
+    """
+    try:
+        # JavaScript's strings may hold halves of characters, and so may ours.
+        return msgpack.packb(value, default=_plain, unicode_errors="surrogatepass")  # type: ignore[no-any-return]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AdapterError(f"can't be sent to other servers: {error}") from error
+
+
+def loads(data: bytes) -> Any:
+    """Decode what `dumps` has made, or a server that is trusted as much.
+
+    Raises:
+        AdapterError: it is broken.
+    """
+    try:
+        return msgpack.unpackb(data, unicode_errors="surrogatepass", strict_map_key=False)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise AdapterError(f"a broken message of another server: {error!r}") from error
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """Make a value of the contract of the dict that it was on the wire.
+
+    Raises:
+        AdapterError: it does not fit.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise AdapterError(f"a broken message of another server: {error}") from error
+
+
+def answer_to_wire(answer: Answer) -> list[Any]:
+    """Turn an answer into builtins."""
+    if not isinstance(answer, AckError):
+        return ["ok", list(answer)]
+    kind = next(name for name, error in ERRORS.items() if isinstance(answer, error))
+    return [kind, str(answer)]
+
+
+def answer_from_wire(value: list[Any]) -> Answer:
+    """Make an answer of what `answer_to_wire` has returned."""
+    kind, content = value
+    return list(content) if kind == "ok" else ERRORS.get(kind, AckError)(content)
+
+
+def sendable(data: RemoteSocketData) -> RemoteSocketData:
+    """Leave out of a socket's data what can't be sent: users keep there whatever they want."""
+    kept = {key: value for key, value in data.data.items() if _can_be_sent({key: value})}
+    return data if len(kept) == len(data.data) else msgspec.structs.replace(data, data=kept)
+
+
+def _can_be_sent(value: object) -> bool:
+    try:
+        dumps(value)
+    except AdapterError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    # What the JSON encoder does by itself, and `to_plain` therefore leaves out.
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return to_plain(value)

@@ -1,0 +1,44 @@
+"""Greenlets that handlers start: they know the handler's socket, and their exceptions are not lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, ParamSpec
+
+from gevent import Greenlet, GreenletExit
+
+from geventsio.context import current_call
+from geventsio.dispatch import report
+
+__all__ = ["spawn"]
+
+P = ParamSpec("P")
+
+logger = logging.getLogger("geventsio")
+
+
+def spawn(seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet[..., Any]:
+    """Start a greenlet after some seconds, in a copy of the caller's context."""
+    greenlet: Greenlet[..., Any] = Greenlet(_run, function, args, kwargs)
+    greenlet.gr_context = copy_context()
+    if seconds:
+        greenlet.start_later(seconds)
+    else:
+        greenlet.start()
+    return greenlet
+
+
+def _run(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    try:
+        return function(*args, **kwargs)
+    except (GreenletExit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        call = current_call.get(None)
+        if call is not None:
+            report(call, error)
+        else:
+            logger.error("exception in a background greenlet", exc_info=error)
+        return None

@@ -1,0 +1,62 @@
+"""One call of a handler: what its parameters are taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from geventsio.ack import AckSender
+from geventsio.errors import ExtractError, SendError
+
+if TYPE_CHECKING:
+    from geventsio.socket import Socket
+
+__all__ = ["Call", "Take"]
+
+
+class Call:
+    """One call of a handler.
+
+    Attributes:
+        socket: the socket it is for.
+        args: the event's arguments, the auth payload, or the disconnect reason.
+        event: the event's name; "connect", "disconnect", or "ack" for the callback of an acknowledgement.
+        ack_id: of the event; None if the client asked for no acknowledgement.
+        kept: what several parameters take alike, once one of them has; not there until then.
+    """
+
+    __slots__ = ("_ack", "ack_id", "args", "event", "kept", "socket")
+
+    kept: dict[object, Any]
+
+    def __init__(self, socket: Socket, args: list[Any], event: str, ack_id: int | None = None) -> None:
+        self.socket = socket
+        self.args = args
+        self.event = event
+        self.ack_id = ack_id
+        self._ack: AckSender | None = None
+
+    @property
+    def ack(self) -> AckSender:
+        """Answers the event; made when it is first asked for, for most events want no answer."""
+        if self._ack is None:
+            self._ack = AckSender(self.socket, self.ack_id)
+        return self._ack
+
+    def answer_error(self, error: ExtractError) -> None:
+        """Tell the client why its event was skipped, if it waits for an answer and the namespace wants that."""
+        if self.ack_id is None or not self.socket.namespace.handlers.answers_errors or self.ack.sent:
+            return
+        told = {"message": str(error), "parameter": error.parameter, "path": error.path}
+        with suppress(SendError):
+            self.ack.send({"error": told})
+
+    @property
+    def reason(self) -> Any:
+        """Why the socket was disconnected; only for disconnect handlers."""
+        return self.args[0]
+
+
+#: Takes a parameter from a call, or raises `ExtractError`.
+Take = Callable[[Call], Any]
