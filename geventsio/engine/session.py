@@ -299,8 +299,6 @@ class Session:
                 self.server.deliver(self, message)
             elif message[:1] == "4":
                 self.server.deliver(self, message[1:])
-            elif message[:1] == "b":
-                raise ProtocolError("base64 on a websocket")
             else:
                 self.receive_packet(decode_packet(message))
         except ProtocolError as error:

@@ -143,6 +143,11 @@ Object.assign(checks, {
     }
   },
 
+  async binary_as_base64() {
+    const socket = await settled("/", { forceBase64: true });
+    same(await echo(socket, ...BINARY()), BINARY());
+  },
+
   async undefined_and_dates() {
     const socket = await settled();
     // As msgpack knows dates, the server does; either way it sends text.
