@@ -56,7 +56,7 @@ _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_b
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
 _SWITCHES = frozenset(
-    "allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
+    "allow_eio3 allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
 )
 _PARSERS = ("common", "msgpack")
 
@@ -69,6 +69,7 @@ class EngineOptions:
         req_path: URL path of the server; one path segment, not a prefix.
         transports: the transports that clients may use.
         allow_upgrades: whether a polling session may upgrade to websocket.
+        allow_eio3: whether clients of Engine.IO v3 are served as well: socket.io-client 1 and 2.
         ping_interval: seconds from one heartbeat to the next.
         ping_timeout: seconds that a client may take to answer a ping.
         upgrade_timeout: seconds from a websocket's probe to its upgrade packet.
@@ -102,6 +103,7 @@ class EngineOptions:
     req_path: str = "/engine.io"
     transports: Sequence[str] = ("polling", "websocket")
     allow_upgrades: bool = True
+    allow_eio3: bool = False
     ping_interval: float = 25
     ping_timeout: float = 20
     upgrade_timeout: float = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -18,6 +19,7 @@ from geventsio.broadcasting import Broadcaster, Target
 from geventsio.choosing import Chooser
 from geventsio.class_namespace import ClassNamespace
 from geventsio.client import Client
+from geventsio.client4 import Client4
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
 from geventsio.engine.drain import TURN
@@ -36,6 +38,8 @@ from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
 from geventsio.wsgi import ClientFiles, Environ, Layer, StartResponse, WSGIApp, run
 
 __all__ = ["SocketIO"]
+
+logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -81,6 +85,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
         #: Called with what has escaped from a handler and no error handler has taken; must not raise. For tests.
         self.error_hooks: list[Callable[[BaseException], object]] = []
+        self._has_reported_main = False
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
 
     # Namespaces
@@ -140,8 +145,14 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         The clients are told, the disconnect handlers run, then the adapter is closed; none of this is waited for.
         Clients whose middlewares are running are refused when these have ended. A pattern that matches the path makes
         a new namespace when the next client asks for it. Legal in any handler, and in any OS thread.
+
+        Raises:
+            ValueError: the path is `/`, which clients of older protocols must find (see `allow_eio3`).
         """
-        self.call(self.namespaces.delete, normal_path(path))
+        path = normal_path(path)
+        if path == "/" and self.engine.options.allow_eio3:
+            raise ValueError("the namespace '/' can't be deleted with allow_eio3: its clients are in it without asking")
+        self.call(self.namespaces.delete, path)
 
     def register(self, handlers: ClassNamespace) -> Namespace:
         """Register the methods of an object as the handlers of its namespace, and return that.
@@ -301,6 +312,15 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             self._ack_deadlines[seconds] = deadlines
         return deadlines
 
+    def report_no_main_namespace(self) -> None:
+        """Tell the log, once, why clients of Socket.IO v4 can't be served."""
+        if not self._has_reported_main:
+            self._has_reported_main = True
+            logger.error(
+                "closed a connection: socket.io-client 1 and 2 need the namespace '/', which is not registered: "
+                "register it with io.ns('/')"
+            )
+
     @cached_property
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
@@ -320,8 +340,8 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.namespaces.close(None)
 
     def _connected(self, session: Session) -> None:
-        client = session.data = Client(self, session)
-        self.connecting.start(client)
+        client = session.data = (Client if session.protocol == 4 else Client4)(self, session)
+        client.start()
 
 
 def _receive(session: Session, data: str | bytes) -> None:

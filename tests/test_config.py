@@ -17,6 +17,7 @@ DEFAULTS: dict[str, Any] = {
     "req_path": "/socket.io",
     "transports": ("polling", "websocket"),
     "allow_upgrades": True,
+    "allow_eio3": False,
     "ping_interval": 25,
     "ping_timeout": 20,
     "connect_timeout": 45,
@@ -64,8 +65,8 @@ COUNTS = {
     "rate_burst": "messages",
 }
 THRESHOLDS = ["per_message_deflate", "http_compression"]
-SWITCHES = ["allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers", "cors_credentials"]
-SWITCHES += ["serve_client"]
+SWITCHES = ["allow_eio3", "allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers"]
+SWITCHES += ["cors_credentials", "serve_client"]
 
 
 def label(value: object) -> str:

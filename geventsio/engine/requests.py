@@ -14,15 +14,23 @@ __all__ = ["EngineRequest", "check_handshake", "is_upgrade", "parse_request", "u
 
 Environ = dict[str, Any]
 
-PROTOCOL_VERSION = "4"
-
 
 class EngineRequest(NamedTuple):
-    """The query of an Engine.IO request."""
+    """The query of an Engine.IO request.
+
+    Attributes:
+        transport: its name.
+        sid: of the session; None to open one.
+        is_websocket: whether that is the transport.
+        protocol: version of Engine.IO.
+        base64: whether a client of version 3 can't read binary payloads.
+    """
 
     transport: str
     sid: str | None
     is_websocket: bool
+    protocol: int
+    base64: bool
 
 
 def parse_request(environ: Environ, options: EngineOptions) -> EngineRequest:
@@ -35,12 +43,7 @@ def parse_request(environ: Environ, options: EngineOptions) -> EngineRequest:
     transport = query.get("transport", "")
     if transport not in ("polling", "websocket"):
         raise RequestError(ErrorCode.UNKNOWN_TRANSPORT)
-    version = query.get("EIO", "")
-    if version != PROTOCOL_VERSION:
-        raise RequestError(
-            ErrorCode.UNSUPPORTED_PROTOCOL_VERSION,
-            f"the client speaks Engine.IO version {version[:8]!r}; version 4 belongs to socket.io-client 3 and newer",
-        )
+    protocol = _protocol(query.get("EIO", ""), options)
     if transport not in options.transports:
         raise RequestError(ErrorCode.BAD_REQUEST, f"the transport {transport} is not enabled")
     sid = query.get("sid")
@@ -52,7 +55,21 @@ def parse_request(environ: Environ, options: EngineOptions) -> EngineRequest:
         raise RequestError(ErrorCode.BAD_HANDSHAKE_METHOD)
     if is_websocket and method != "GET":
         raise RequestError(ErrorCode.BAD_REQUEST, f"{method} on a websocket")
-    return EngineRequest(transport, sid, is_websocket)
+    return EngineRequest(transport, sid, is_websocket, protocol, bool(query.get("b64")))
+
+
+def _protocol(version: str, options: EngineOptions) -> int:
+    """Return the version of Engine.IO, if it is served."""
+    if version == "4" or (version == "3" and options.allow_eio3):
+        return int(version)
+    hint = (
+        "socket.io-client 1 and 2 speak version 3, which allow_eio3=True lets in"
+        if version == "3"
+        else ("version 4 belongs to socket.io-client 3 and newer")
+    )
+    raise RequestError(
+        ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, f"the client speaks Engine.IO version {version[:8]!r}; {hint}"
+    )
 
 
 def check_handshake(environ: Environ) -> None:

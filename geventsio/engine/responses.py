@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
+from geventsio.protocol.eio_payload import TEXT
 from geventsio.protocol.websocket import CloseCode
 
 __all__ = ["ErrorCode", "RequestError", "Response"]
@@ -67,9 +68,9 @@ class Response(NamedTuple):
     body: bytes
 
     @classmethod
-    def payload(cls, body: bytes, more: Iterable[tuple[str, str]] = ()) -> Response:
+    def payload(cls, body: bytes, more: Iterable[tuple[str, str]] = (), content_type: str = TEXT) -> Response:
         """Answer a poll or a handshake; with more headers."""
-        headers = (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store"), *more)
+        headers = (("Content-Type", content_type), ("Cache-Control", "no-store"), *more)
         return cls(HTTPStatus.OK, headers, body)
 
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from time import monotonic
@@ -14,9 +13,10 @@ from geventsio.engine.accept import Acceptor, refuse
 from geventsio.engine.admission import Admission
 from geventsio.engine.compression import compress
 from geventsio.engine.cookies import cookie_headers
-from geventsio.engine.drain import Drainable, WaitGroup, drain_at_exit, in_turns
-from geventsio.engine.handshake import Handshake
-from geventsio.engine.heartbeat import Heartbeat
+from geventsio.engine.drain import Drainable, WaitGroup, close_sessions, drain_at_exit
+from geventsio.engine.eio3 import Session3
+from geventsio.engine.handshake import Handshake, new_sid
+from geventsio.engine.heartbeat import ClientHeartbeat, Heartbeat
 from geventsio.engine.limits import RateLimit
 from geventsio.engine.origins import OriginPolicy
 from geventsio.engine.outbox import Bounds
@@ -36,10 +36,9 @@ from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.watchdog import DescribeJob, describe
 from geventsio.engine.websocket import Limits, WebSocketConnection
-from geventsio.protocol.eio_packet import encode_open
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import CloseCode
-from geventsio.types import DisconnectReason, TransportType
+from geventsio.types import DisconnectReason
 
 __all__ = ["EngineServer"]
 
@@ -50,12 +49,12 @@ OnConnect = Callable[[Session], object]
 OnMessage = Callable[[Session, "str | bytes"], object]
 OnClose = Callable[[Session, DisconnectReason], object]
 
-#: Bytes of randomness in a session id: 20 characters.
-SID_BYTES = 15
+#: By version of Engine.IO.
+_SESSIONS: dict[int, type[Session]] = {3: Session3, 4: Session}
 
 
 class EngineServer:
-    """An Engine.IO v4 server, usable alone. It is a WSGI application for its path, and answers 404 elsewhere.
+    """An Engine.IO server, usable alone. It is a WSGI application for its path, and answers 404 elsewhere.
 
     The callbacks run in worker greenlets, in order for each session; they may block. With `inline`, they
     run where the packet was read, mostly in the hub, and must never switch greenlets.
@@ -109,8 +108,13 @@ class EngineServer:
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
-        """The heartbeat of all sessions."""
+        """The heartbeat of all sessions, but for those of Engine.IO v3."""
         return Heartbeat(self.runtime, self.options.ping_interval, self.options.ping_timeout)
+
+    @cached_property
+    def client_heartbeat(self) -> ClientHeartbeat:
+        """The heartbeat of the sessions of Engine.IO v3."""
+        return ClientHeartbeat(self.runtime, self.options.ping_interval, self.options.ping_timeout)
 
     @cached_property
     def upgrading(self) -> Timeouts[Upgrade]:
@@ -192,7 +196,7 @@ class EngineServer:
         self._admission.is_closing = True
         if not self.has_started:
             return True
-        self._close_sessions(0)
+        close_sessions(self.sessions.values(), 0)
         return self.callbacks.wait(timeout)
 
     def drain(self, limit: float | None = None) -> bool:
@@ -212,7 +216,8 @@ class EngineServer:
             return True
         end = None if limit is None else monotonic() + limit
         options = self.options
-        self._close_sessions(options.drain_timeout if limit is None else min(options.drain_timeout, limit / 2))
+        spread = options.drain_timeout if limit is None else min(options.drain_timeout, limit / 2)
+        close_sessions(self.sessions.values(), spread)
         rest = options.close_timeout if end is None else min(options.close_timeout, end - monotonic())
         done = self.callbacks.wait(max(0.0, rest))
         self.acceptor.finish()
@@ -234,7 +239,7 @@ class EngineServer:
 
     def ended(self, session: Session, reason: DisconnectReason) -> None:
         """Tell the application about a session's end."""
-        self.heartbeat.stop(session)
+        session.heartbeat.stop(session)
         if self._rate_limit is not None:
             self._rate_limit.forget(session)
         if self._inline:
@@ -265,10 +270,10 @@ class EngineServer:
             self._origins.report(environ)
             raise RequestError(ErrorCode.FORBIDDEN, "Origin not allowed")
         if request.is_websocket:
-            self._open_websocket(environ, start_response, session)
+            self._open_websocket(environ, start_response, session, request)
             return None
         if session is None:
-            return self._open_polling(environ)
+            return self._open_polling(environ, request)
         return self._serve_polling(environ, session)
 
     def _find_session(self, request: EngineRequest) -> Session | None:
@@ -279,23 +284,17 @@ class EngineServer:
         session = self.sessions.get(request.sid)
         if session is None:
             raise RequestError(ErrorCode.UNKNOWN_SID)
+        if session.protocol != request.protocol:
+            raise RequestError(ErrorCode.BAD_REQUEST, "not the version of Engine.IO that the session was opened with")
         return session
 
-    def _close_sessions(self, spread: float) -> None:
-        sessions = list(self.sessions.values())
-        websockets = [session for session in sessions if session.transport is TransportType.WEBSOCKET]
-        for session in sessions:
-            if session.transport is TransportType.POLLING:
-                session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
-        in_turns(websockets, spread, lambda session: session.close(DisconnectReason.SERVER_SHUTTING_DOWN))
-
-    def _open_polling(self, environ: Environ) -> Response:
+    def _open_polling(self, environ: Environ, request: EngineRequest) -> Response:
         self._admission.ask(environ)
-        session = Session(self, _new_sid(), Handshake(environ))
-        session.start_polling()
+        session = _SESSIONS[request.protocol](self, new_sid(), Handshake(environ))
+        polling = session.start_polling(request.base64)
         self._opened(session, environ)
         cookie = cookie_headers(self.options.cookie, session.sid, environ)
-        return Response.payload(self._open_packet(session, self._upgrades(environ)), cookie)
+        return polling.answer(session.open_packet(self._upgrades(environ)), cookie)
 
     def _serve_polling(self, environ: Environ, session: Session) -> Response:
         polling = session.polling
@@ -310,11 +309,13 @@ class EngineServer:
             return Response.text("ok")
         return polling.post(environ)
 
-    def _open_websocket(self, environ: Environ, start_response: StartResponse, session: Session | None) -> None:
+    def _open_websocket(
+        self, environ: Environ, start_response: StartResponse, session: Session | None, request: EngineRequest
+    ) -> None:
         if session is not None and not self.options.allow_upgrades:
             raise RequestError(ErrorCode.BAD_REQUEST, "upgrades are not enabled")
         self.acceptor.check(environ)
-        sid = _new_sid()
+        sid = new_sid()
         headers = []
         if session is None:
             self._admission.ask(environ)
@@ -323,23 +324,25 @@ class EngineServer:
         connection = accepted.connection
         # Answering the handshake may have switched greenlets: only now is it time to look at the session.
         if session is None:
-            self._connect_websocket(environ, connection, sid)
+            self._connect_websocket(environ, connection, _SESSIONS[request.protocol], sid)
         elif session.can_upgrade:
             self._probe(session, connection)
         else:
             connection.close(CloseCode.POLICY_VIOLATION, "the session has a websocket, or has ended")
         accepted.serve()
 
-    def _connect_websocket(self, environ: Environ, connection: WebSocketConnection, sid: str) -> None:
+    def _connect_websocket(
+        self, environ: Environ, connection: WebSocketConnection, kind: type[Session], sid: str
+    ) -> None:
         try:
             self._admission.check(environ)
         except RequestError as error:
             refuse(connection, error)
             return
-        session = Session(self, sid, Handshake(environ))
+        session = kind(self, sid, Handshake(environ))
         connection.receiver = session
         session.start_websocket(connection)
-        connection.outbox.send(PacketGroup(self._open_packet(session, ())))
+        connection.outbox.send(PacketGroup(session.open_packet()))
         self._opened(session, environ)
 
     def _probe(self, session: Session, connection: WebSocketConnection) -> None:
@@ -353,16 +356,12 @@ class EngineServer:
             return ()
         return ("websocket",) if self.acceptor.can_accept(environ) else ()
 
-    def _open_packet(self, session: Session, upgrades: tuple[str, ...]) -> bytes:
-        options = self.options
-        return encode_open(session.sid, upgrades, options.ping_interval, options.ping_timeout, options.max_payload)
-
     def _opened(self, session: Session, environ: Environ) -> None:
         self.sessions[session.sid] = session
         self._admission.capacity.add(session.sid, environ)
         if self.runtime.watchdog is not None:
             self.runtime.watchdog.watch(self.sessions)
-        self.heartbeat.start(session)
+        session.heartbeat.start(session)
         if self._inline:
             self._on_connect(session)
         else:
@@ -387,10 +386,6 @@ def _describe_job(job: Any, args: tuple[Any, ...]) -> str:
     # No method: the greenlets of the pool, which are never collected, would keep the server.
     server = getattr(job, "__self__", None)
     return describe(server._on_close if isinstance(server, EngineServer) else job, args)
-
-
-def _new_sid() -> str:
-    return secrets.token_urlsafe(SID_BYTES)
 
 
 def _ignore(*args: object) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.json_codec import dumps, loads
-from geventsio.protocol.packet_group import PacketGroup
-from geventsio.protocol.sio_packet import MAX_ID, MAX_NAMESPACE, RESERVED_EVENTS, Packet, PacketType
+from geventsio.protocol.packet_group import JSONGroup, PacketGroup
+from geventsio.protocol.sio_packet import MAX_ID, MAX_NAMESPACE, RESERVED_EVENTS, Packet, PacketType, query_data
 
 __all__ = ["ClientDecoder", "CommonParser", "Decoder"]
 
@@ -63,7 +63,7 @@ class CommonParser:
         """
         data, attachments = dumps([event, *args])
         if not attachments and ack_id is None and namespace == "/":
-            return PacketGroup(b"42" + data)
+            return JSONGroup(b"42" + data)
         ack = b"" if ack_id is None else b"%d" % ack_id
         return _group(b"2", b"5", namespace, ack + data, attachments)
 
@@ -100,8 +100,8 @@ class CommonParser:
 def _group(text_type: bytes, binary_type: bytes, namespace: str, rest: bytes, attachments: list[bytes]) -> PacketGroup:
     part = _namespace_part(namespace)
     if attachments:
-        return PacketGroup(b"4%b%d-%b%b" % (binary_type, len(attachments), part, rest), attachments)
-    return PacketGroup(b"4%b%b%b" % (text_type, part, rest))
+        return JSONGroup(b"4%b%d-%b%b" % (binary_type, len(attachments), part, rest), attachments)
+    return JSONGroup(b"4%b%b%b" % (text_type, part, rest))
 
 
 def _plain_group(prefix: bytes, namespace: str, payload: object) -> PacketGroup:
@@ -110,7 +110,7 @@ def _plain_group(prefix: bytes, namespace: str, payload: object) -> PacketGroup:
         data, attachments = dumps(payload)
         if attachments:
             raise SerializeError("bytes can't be sent in a connect payload")
-    return PacketGroup(prefix + _namespace_part(namespace) + data)
+    return JSONGroup(prefix + _namespace_part(namespace) + data)
 
 
 class _Pending:
@@ -261,7 +261,7 @@ def _parse_namespace(text: str, pos: int) -> tuple[str, int]:
         end = after = len(text)
     else:
         after = end + 1
-    # Clients of Socket.IO v2 send the query of their URL here.
+    # socket.io-client 1 and 2 send a query here when they connect: see `query_data`.
     namespace = text[pos:end].partition("?")[0]
     # A str that did not come from UTF-8 may hold surrogates.
     if len(namespace.encode("utf-8", "surrogatepass")) > MAX_NAMESPACE:
@@ -298,7 +298,7 @@ def _event_data(text: str) -> list[Any]:
 
 def _connect_data(text: str, pos: int) -> dict[str, Any] | None:
     if pos == len(text):
-        return None
+        return query_data(text.partition("?")[2].removesuffix(","))
     data = loads(text[pos:])
     if type(data) is not dict:
         raise ProtocolError("CONNECT with a payload that is not an object")

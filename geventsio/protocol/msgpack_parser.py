@@ -10,7 +10,7 @@ import msgspec
 from geventsio.errors import ProtocolError
 from geventsio.protocol.msgpack_codec import check_nesting, dumps, loads, make_decoder
 from geventsio.protocol.packet_group import PacketGroup
-from geventsio.protocol.sio_packet import Packet, PacketType, check_packet
+from geventsio.protocol.sio_packet import Packet, PacketType, check_packet, query_data
 
 __all__ = ["ClientDecoder", "MsgpackDecoder", "MsgpackParser"]
 
@@ -133,8 +133,13 @@ class MsgpackDecoder:
         if kind is None:
             raise ProtocolError("unknown packet type")
         check_nesting(data, found.data)
-        # Clients of Socket.IO v2 send the query of their URL here.
-        return Packet(kind, found.nsp.partition("?")[0], found.data, found.id)
+        packet = Packet(kind, found.nsp, found.data, found.id)
+        if "?" in found.nsp:
+            # Clients of Socket.IO v2 send a namespace's query with its path.
+            packet.namespace, _, query = found.nsp.partition("?")
+            if kind is PacketType.CONNECT and found.data is None:
+                packet.data = query_data(query)
+        return packet
 
 
 class ClientDecoder(MsgpackDecoder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SUITES", "Timing", "engine", "socket", "socket_msgpack", "websocket"]
+__all__ = ["SUITES", "Timing", "engine", "engine3", "socket", "socket4", "socket_msgpack", "websocket"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Timing:
     connect_timeout: float = 1.0
 
 
-def engine(timing: Timing) -> WSGIApplication:
+def engine(timing: Timing, allow_eio3: bool = False) -> WSGIApplication:
     """Engine.IO on `/engine.io/`: every message is sent back, text as text and binary as binary."""
 
     def on_message(session: Session, data: str | bytes) -> None:
@@ -44,10 +44,16 @@ def engine(timing: Timing) -> WSGIApplication:
         blocked_threshold=None,  # a test machine that stalls is no finding
         per_message_deflate=True,
         cors_allowed_origins="*",
+        allow_eio3=allow_eio3,
     )
 
 
-def socket(timing: Timing, parser: str = "common") -> WSGIApplication:
+def engine3(timing: Timing) -> WSGIApplication:
+    """The same for Engine.IO v3 and v4."""
+    return engine(timing, allow_eio3=True)
+
+
+def socket(timing: Timing, parser: str = "common", allow_eio3: bool = False) -> WSGIApplication:
     """Socket.IO on `/socket.io/` with the namespaces `/` and `/custom`, which behave alike."""
     io = SocketIO(
         parser=parser,
@@ -58,6 +64,7 @@ def socket(timing: Timing, parser: str = "common") -> WSGIApplication:
         blocked_threshold=None,  # a test machine that stalls is no finding
         per_message_deflate=True,
         cors_allowed_origins="*",
+        allow_eio3=allow_eio3,
     )
     for path in ("/", "/custom"):
         namespace = io.ns(path)
@@ -66,6 +73,11 @@ def socket(timing: Timing, parser: str = "common") -> WSGIApplication:
         namespace.on("message-with-ack", _acknowledge)
         namespace.on("emit-with-ack", _ask)
     return io.service()
+
+
+def socket4(timing: Timing) -> WSGIApplication:
+    """The same for Socket.IO v4 and v5."""
+    return socket(timing, allow_eio3=True)
 
 
 def socket_msgpack(timing: Timing) -> WSGIApplication:
@@ -102,7 +114,9 @@ def websocket(timing: Timing) -> WSGIApplication:
 
 SUITES: dict[str, Callable[[Timing], WSGIApplication]] = {
     "engine": engine,
+    "engine3": engine3,
     "socket": socket,
+    "socket4": socket4,
     "socket-msgpack": socket_msgpack,
     "websocket": websocket,
 }

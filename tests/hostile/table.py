@@ -230,7 +230,7 @@ ENGINE_PACKETS = {
     "packet type 7": "7",
     "packet type 9": "9",
     "packet type x": "x",
-    "base64 on a websocket": "bAQID",
+    "broken base64": "bAQ",
     "payload with a separator": "\x1e40",
     "not ASCII": "€",
 }

@@ -19,7 +19,14 @@ _CALM = ("--ping-interval", "25", "--ping-timeout", "20", "--connect-timeout", "
 # Heartbeats so quick that a test can wait for them, with an answer due so late that a busy machine is not punished.
 _BEATING = ("--ping-interval", "0.2", "--ping-timeout", "1")
 
-_PATHS = {"engine": "/engine.io/", "socket": "/socket.io/", "socket-msgpack": "/socket.io/", "websocket": "/"}
+_PATHS = {
+    "engine": "/engine.io/",
+    "engine3": "/engine.io/",
+    "socket": "/socket.io/",
+    "socket4": "/socket.io/",
+    "socket-msgpack": "/socket.io/",
+    "websocket": "/",
+}
 
 
 class Fleet:
@@ -119,6 +126,12 @@ def beating_socketio(fleet: Fleet) -> Iterator[Endpoint]:
 def clients(fleet: Fleet) -> Iterator[Endpoint]:
     """The Socket.IO server for real clients: it pings often, and forgives a client that is slow to answer."""
     yield from fleet.endpoint("socket", "--ping-timeout", "20", "--connect-timeout", "45")
+
+
+@pytest.fixture
+def legacy_clients(fleet: Fleet) -> Iterator[Endpoint]:
+    """The same for real clients of Socket.IO v4 as well."""
+    yield from fleet.endpoint("socket4", "--ping-timeout", "20", "--connect-timeout", "45")
 
 
 @pytest.fixture

@@ -88,6 +88,8 @@ DECODED: list[tuple[bytes, Packet]] = [
     (pack(type=0, nsp="/", data=None), Packet(CONNECT, "/")),
     (pack(type=0, nsp="/admin™", data={"token": b"\x01"}), Packet(CONNECT, "/admin™", {"token": b"\x01"})),
     (pack(type=0, nsp="/admin?x=1&y=/2", data={}), Packet(CONNECT, "/admin", {})),
+    (pack(type=0, nsp="/admin?x=%C3%A9&y="), Packet(CONNECT, "/admin", {"x": "é", "y": ""})),
+    (pack(type=2, nsp="/admin?x=1", data=["event"]), Packet(EVENT, "/admin", ["event"])),
     (pack(type=0, nsp=LONGEST), Packet(CONNECT, LONGEST)),
     (pack(type=1, nsp="/admin"), Packet(DISCONNECT, "/admin")),
     # As python-socketio sends it.
