@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -117,3 +118,15 @@ def beating_socketio(fleet: Fleet) -> Iterator[Endpoint]:
 def clients(fleet: Fleet) -> Iterator[Endpoint]:
     """The Socket.IO server for real clients: it pings often, and forgives a client that is slow to answer."""
     yield from fleet.endpoint("socket", "--ping-timeout", "20", "--connect-timeout", "45")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Files of a certificate for `localhost` and 127.0.0.1 that signs itself, and of its key."""
+    openssl = tools.require(tools.find("openssl"), "openssl is not on PATH")
+    folder = tmp_path_factory.mktemp("certificate")
+    files = str(folder / "certificate.pem"), str(folder / "key.pem")
+    command = [str(openssl), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*command, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files
