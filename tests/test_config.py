@@ -40,6 +40,8 @@ DEFAULTS: dict[str, Any] = {
     "max_connections_per_address": None,
     "rate_limit": None,
     "rate_burst": None,
+    "rate_limit_per_address": None,
+    "rate_burst_per_address": None,
     "body_timeout": 20,
     "serve_client": True,
     "client_dir": None,
@@ -48,7 +50,7 @@ DEFAULTS: dict[str, Any] = {
 DURATIONS = ["ping_interval", "ping_timeout", "connect_timeout", "upgrade_timeout", "ack_timeout"]
 DURATIONS += ["close_timeout", "drain_timeout", "body_timeout", "blocked_threshold"]
 COUNTS = ["max_payload", "max_buffer_size", "max_buffer_bytes", "max_pending_events"]
-COUNTS += ["max_connections", "max_connections_per_address", "rate_burst"]
+COUNTS += ["max_connections", "max_connections_per_address", "rate_burst", "rate_burst_per_address"]
 THRESHOLDS = ["per_message_deflate", "http_compression"]
 SWITCHES = ["allow_upgrades", "cors_credentials", "serve_client"]
 

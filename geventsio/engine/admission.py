@@ -10,6 +10,7 @@ import gevent
 
 from geventsio.config import EngineOptions
 from geventsio.engine.limits import Capacity
+from geventsio.engine.rates import Rates
 from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.errors import ConnectRefused
 
@@ -31,6 +32,7 @@ class Admission:
     def __init__(self, options: EngineOptions, sessions: Sized) -> None:
         self._allow_request = options.allow_request
         self.capacity = Capacity(sessions, options.max_connections, options.max_connections_per_address)
+        self.rates = Rates(options)
         self.is_closing = False
 
     def check(self, environ: Environ) -> None:
@@ -44,12 +46,13 @@ class Admission:
         self.capacity.check(environ)
 
     def ask(self, environ: Environ) -> None:
-        """Do what `check` does, and ask the application. May switch greenlets.
+        """Do what `check` does, count the handshake, and ask the application. May switch greenlets.
 
         Raises:
             RequestError: no session may be opened.
         """
         self.check(environ)
+        self.rates.admit(environ)
         if self._allow_request is None:
             return
         try:

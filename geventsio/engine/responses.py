@@ -28,11 +28,17 @@ class ErrorCode(Enum):
     SHUTTING_DOWN = (None, "Server is shutting down", HTTPStatus.SERVICE_UNAVAILABLE)
     OVERLOADED = (None, "Too many connections", HTTPStatus.SERVICE_UNAVAILABLE)
     TOO_MANY_CONNECTIONS = (None, "Too many connections of one client", HTTPStatus.TOO_MANY_REQUESTS)
+    TOO_MANY_REQUESTS = (None, "Too many requests", HTTPStatus.TOO_MANY_REQUESTS)
     REQUEST_TIMEOUT = (None, "Request timeout", HTTPStatus.REQUEST_TIMEOUT)
 
 
 #: Seconds after which it is worth trying again, by the error that says so.
-RETRY_AFTER = {ErrorCode.SHUTTING_DOWN: 1, ErrorCode.OVERLOADED: 5, ErrorCode.TOO_MANY_CONNECTIONS: 5}
+RETRY_AFTER = {
+    ErrorCode.SHUTTING_DOWN: 1,
+    ErrorCode.OVERLOADED: 5,
+    ErrorCode.TOO_MANY_CONNECTIONS: 5,
+    ErrorCode.TOO_MANY_REQUESTS: 1,
+}
 
 
 class RequestError(Exception):

@@ -17,7 +17,6 @@ from geventsio.engine.cookies import cookie_headers
 from geventsio.engine.drain import WaitGroup, drain_at_exit, in_turns
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import Heartbeat
-from geventsio.engine.limits import RateLimit
 from geventsio.engine.origins import OriginPolicy
 from geventsio.engine.outbox import Bounds
 from geventsio.engine.proxies import ProxyPolicy
@@ -94,8 +93,9 @@ class EngineServer:
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
         self._admission = Admission(self.options, self.sessions)
+        self._rates = self._admission.rates
         self._deliver: OnMessage = self._on_message if inline else self._submit_message
-        self.deliver: OnMessage = self._deliver if self.options.rate_limit is None else self._deliver_counted
+        self.deliver: OnMessage = self._deliver_counted if self._rates.are_limited else self._deliver
 
     # Made when the first request arrives: see Runtime.
 
@@ -121,13 +121,6 @@ class EngineServer:
         options = self.options
         threshold = size_threshold("per_message_deflate", options.per_message_deflate)
         return Acceptor(self.runtime, Limits(self.bounds, options.max_payload), options.close_timeout, threshold)
-
-    @cached_property
-    def _rate_limit(self) -> RateLimit | None:
-        rate, burst = self.options.rate_limit, self.options.rate_burst
-        if rate is None:
-            return None
-        return RateLimit(self.runtime.loop, rate, max(1, int(2 * rate)) if burst is None else burst)
 
     @cached_property
     def _last_polls(self) -> Timeouts[Session]:
@@ -233,8 +226,7 @@ class EngineServer:
     def ended(self, session: Session, reason: DisconnectReason) -> None:
         """Tell the application about a session's end."""
         self.heartbeat.stop(session)
-        if self._rate_limit is not None:
-            self._rate_limit.forget(session)
+        self._rates.forget(session)
         if self._inline:
             self._on_close(session, reason)
         else:
@@ -358,6 +350,7 @@ class EngineServer:
     def _opened(self, session: Session, environ: Environ) -> None:
         self.sessions[session.sid] = session
         self._admission.capacity.add(session.sid, environ)
+        self._rates.add(session, environ)
         if self.runtime.watchdog is not None:
             self.runtime.watchdog.watch(self.sessions)
         self.heartbeat.start(session)
@@ -368,8 +361,7 @@ class EngineServer:
 
     def _deliver_counted(self, session: Session, data: str | bytes) -> None:
         self._deliver(session, data)
-        if self._rate_limit is not None:
-            self._rate_limit.count(session)
+        self._rates.count(session)
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
         session.jobs.submit(self._on_message, session, data)

@@ -53,6 +53,7 @@ class Session:
     #: Who may pause a session; it is read again when none of them pauses it any more.
     PAUSED_BY_APPLICATION = 1
     PAUSED_BY_RATE = 2
+    PAUSED_BY_ADDRESS = 4
 
     __slots__ = (
         "_connection",

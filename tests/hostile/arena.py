@@ -104,11 +104,13 @@ class Arena:
 
     Args:
         kind: one of `SERVERS`.
+        timeout: seconds that the server gives to slow requests and upgrades; the table waits for their end.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, timeout: float = 1) -> None:
         self.kind = kind
-        self.server = Server([sys.executable, "-m", "tests.hostile.server", "--server", kind])
+        command = [sys.executable, "-m", "tests.hostile.server", "--server", kind, "--timeout", str(timeout)]
+        self.server = Server(command)
         self.address = self.server.address
         self._websocket = self.open_websocket()
         self._polling = self.open_polling()

@@ -34,6 +34,16 @@ def own_arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
     arena.close()
 
 
+@pytest.fixture(params=SERVERS)
+def patient_arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
+    """The same, for clients that mean to be in time on a machine that may be busy."""
+    if request.param != "pywsgi":
+        tools.gunicorn()
+    arena = Arena(request.param, timeout=60)
+    yield arena
+    arena.close()
+
+
 @pytest.fixture
 def arena(shared_arena: Arena) -> Iterator[Arena]:
     """The same; afterwards its bystanders must have noticed nothing, and nothing may be left."""

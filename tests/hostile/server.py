@@ -25,16 +25,20 @@ if TYPE_CHECKING:
 MAX_PAYLOAD = 50_000
 
 
-def load() -> WSGIApplication:
-    """Make the application; imports the library only now, in gunicorn's worker."""
+def load(timeout: float) -> WSGIApplication:
+    """Make the application; imports the library only now, in gunicorn's worker.
+
+    Args:
+        timeout: seconds for the parts of requests and upgrades.
+    """
     from geventsio import ConnectRefused, Socket, SocketIO
     from tests.hostile.gauge import measure
 
     io = SocketIO(
         max_payload=MAX_PAYLOAD,
         ping_interval=3600,
-        body_timeout=1,
-        upgrade_timeout=1,
+        body_timeout=timeout,
+        upgrade_timeout=timeout,
         close_timeout=2,
         blocked_threshold=None,  # the gauge takes its time
     )
@@ -97,8 +101,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile.server")
     parser.add_argument("--server", choices=SERVERS, default="pywsgi")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--timeout", type=float, default=1, metavar="SECONDS")
     arguments = parser.parse_args()
-    serve(load, arguments.server, Binding(port=arguments.port))
+    serve(lambda: load(arguments.timeout), arguments.server, Binding(port=arguments.port))
 
 
 if __name__ == "__main__":

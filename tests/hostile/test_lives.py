@@ -35,18 +35,18 @@ def _live(arena: Arena, number: int, rng: random.Random) -> None:
             arena.check_undisturbed()
 
 
-def test_lives(shared_arena: Arena) -> None:
+def test_lives(patient_arena: Arena) -> None:
     rng = random.Random(1)
-    _live(shared_arena, 2 * len(LIVES), rng)
-    before = shared_arena.gauge()
-    _live(shared_arena, CYCLES, rng)
-    shared_arena.check_flat(before)
+    _live(patient_arena, 2 * len(LIVES), rng)
+    before = patient_arena.gauge()
+    _live(patient_arena, CYCLES, rng)
+    patient_arena.check_flat(before)
 
 
 @pytest.mark.soak
-def test_very_many_lives(own_arena: Arena) -> None:
+def test_very_many_lives(patient_arena: Arena) -> None:
     rng = random.Random(2)
-    _live(own_arena, WARM_UP, rng)
-    before = own_arena.gauge()
-    _live(own_arena, SOAK_CYCLES, rng)
-    print(own_arena.check_flat(before))
+    _live(patient_arena, WARM_UP, rng)
+    before = patient_arena.gauge()
+    _live(patient_arena, SOAK_CYCLES, rng)
+    print(patient_arena.check_flat(before))
