@@ -24,13 +24,8 @@ from geventsio.engine.requests import EngineRequest, is_upgrade, parse_request, 
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import (
-    StartResponse,
-    end_connection,
-    find_socket,
-    is_upgraded,
-    no_delay,
-)
+from geventsio.engine.sparse_log import SparseLog
+from geventsio.engine.takeover import StartResponse, end_connection, find_socket, is_upgraded, no_delay
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.watchdog import DescribeJob, describe
@@ -92,6 +87,7 @@ class EngineServer:
         self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
+        self._slow_log = SparseLog(logger)
         self._admission = Admission(self.options, self.sessions)
         self._rates = self._admission.rates
         self._deliver: OnMessage = self._on_message if inline else self._submit_message
@@ -232,6 +228,18 @@ class EngineServer:
         else:
             self.callbacks.add()
             session.jobs.submit(self._run_on_close, session, reason)
+
+    def report_slow(self, session: Session) -> None:
+        """Tell the log about a client that is closed because it does not read."""
+        self._slow_log.warn(
+            "slow",
+            "closed a client that does not read: %d packets wait for %s, the bounds are max_buffer_size=%d and "
+            "max_buffer_bytes=%d",
+            session.outbox.waiting(),
+            session.environ.get("REMOTE_ADDR") or "a client on a Unix socket",
+            self.options.max_buffer_size,
+            self.options.max_buffer_bytes,
+        )
 
     def await_last_poll(self, session: Session) -> None:
         """Keep a session that has ended until its client has fetched what waits, for `close_timeout` seconds."""
