@@ -372,7 +372,7 @@ class EngineServer:
         self._rates.count(session)
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
-        session.jobs.submit(self._on_message, session, data)
+        session.submit(self._on_message, data)
 
     def _run_on_close(self, session: Session, reason: DisconnectReason) -> None:
         try:

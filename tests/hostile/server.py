@@ -29,7 +29,7 @@ def load(timeout: float) -> WSGIApplication:
     """Make the application; imports the library only now, in gunicorn's worker.
 
     Args:
-        timeout: seconds for the parts of requests and upgrades.
+        timeout: seconds for the parts of requests and upgrades; twice as many for goodbyes.
     """
     from geventsio import ConnectRefused, Socket, SocketIO
     from tests.hostile.gauge import measure
@@ -39,7 +39,7 @@ def load(timeout: float) -> WSGIApplication:
         ping_interval=3600,
         body_timeout=timeout,
         upgrade_timeout=timeout,
-        close_timeout=2,
+        close_timeout=2 * timeout,
         blocked_threshold=None,  # the gauge takes its time
     )
 

@@ -27,12 +27,15 @@ def _live(arena: Arena, number: int, rng: random.Random) -> None:
     """Let clients lead so many lives, and check that none of them is left."""
     clients = Pool(CLIENTS)
     done: list[gevent.Greenlet[..., None]] = []
-    for index in range(number):
-        done.append(clients.spawn(LIVES[index % len(LIVES)], arena.address, random.Random(rng.random())))
-        if len(done) == 1_000 or index == number - 1:
-            gevent.joinall(done, raise_error=True)
-            done.clear()
-            arena.check_undisturbed()
+    try:
+        for index in range(number):
+            done.append(clients.spawn(LIVES[index % len(LIVES)], arena.address, random.Random(rng.random())))
+            if len(done) == 1_000 or index == number - 1:
+                gevent.joinall(done, raise_error=True)
+                done.clear()
+                arena.check_undisturbed()
+    finally:
+        clients.kill()
 
 
 def test_lives(patient_arena: Arena) -> None:
