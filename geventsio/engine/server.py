@@ -20,7 +20,7 @@ from geventsio.engine.heartbeat import Heartbeat
 from geventsio.engine.origins import OriginPolicy
 from geventsio.engine.outbox import Bounds
 from geventsio.engine.proxies import ProxyPolicy
-from geventsio.engine.requests import EngineRequest, is_upgrade, parse_request, wants_close
+from geventsio.engine.requests import EngineRequest, is_multiplexed, is_upgrade, parse_request, wants_close
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
@@ -159,6 +159,7 @@ class EngineServer:
             is_preflight = environ.get("REQUEST_METHOD") == "OPTIONS"
             more = self._origins.preflight_headers(environ) if is_preflight else self._origins.headers(environ)
         no_delay(find_socket(environ))
+        ends = ends and not is_multiplexed(environ)
         if ends or wants_close(environ):
             more.append(("Connection", "close"))
         if ends:
