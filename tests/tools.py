@@ -6,11 +6,12 @@ A missing program skips the test with its reason, so that the tests run on any m
 
 from __future__ import annotations
 
-__all__ = ["all_required", "chromium", "find", "gunicorn", "js_package", "node", "require"]
+__all__ = ["all_required", "chromium", "find", "gunicorn", "ipv6", "js_package", "node", "require"]
 
 import importlib.util
 import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import TypeVar
@@ -75,3 +76,13 @@ def gunicorn() -> tuple[str, ...]:
     installed = all(importlib.util.find_spec(name) for name in ("gunicorn", "packaging"))
     command = (sys.executable, "-m", "gunicorn")
     return require(command if installed else None, 'gunicorn is missing; run: pip install "gunicorn[gevent]"')
+
+
+def ipv6() -> str:
+    """The machine's own IPv6 address."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return require(None, "this machine has no IPv6")
+    return "::1"

@@ -113,9 +113,7 @@ def test_large_messages_over_tls(kind: str, certificate: tuple[str, str], start:
 
 @pytest.mark.parametrize("kind", [*_LISTENERS, "embedded", "werkzeug"])
 def test_ipv6(kind: str, start: Start) -> None:
-    if not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
-    server = start(kind, "--host", "::1", *_CALM)
+    server = start(kind, "--host", tools.ipv6(), *_CALM)
     reply = request(server.address, "GET", f"{PATH}?EIO=4&transport=polling", headers={"Origin": server.url})
     assert (reply.status, json.loads(reply.body[1:])["upgrades"]) == (200, ["websocket"])
     with WebSocket(server.address, WEBSOCKET) as client:
