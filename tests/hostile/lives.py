@@ -5,7 +5,9 @@ from __future__ import annotations
 __all__ = ["LIVES", "Address", "Life"]
 
 import random
+import struct
 from collections.abc import Callable
+from socket import SO_LINGER, SOL_SOCKET
 
 import gevent
 
@@ -168,9 +170,13 @@ def polling_refused_by_namespaces(address: Address, rng: random.Random) -> None:
 
 def polling_gives_up_a_poll(address: Address, rng: random.Random) -> None:
     peer = _polling(address)
-    poll = gevent.spawn(peer.receive)
+    connection = gevent.socket.create_connection(address)
+    target = f"{_PATH}?EIO=4&transport=polling&sid={peer.handshake['sid']}"
+    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     gevent.sleep(rng.choice((0, 0.0005, 0.002)))
-    poll.kill()
+    if rng.random() < 0.5:
+        connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
     peer.close()
 
 
