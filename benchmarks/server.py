@@ -1,7 +1,7 @@
 """The command `python -m benchmarks.server --port P --server S`: the application that all measurements drive.
 
 In the namespace `/` the event `echo` is emitted back to its sender as `echo` with its argument, and the event `bcast`
-is emitted to everyone as `bcast`. The servers in `benchmarks.peers` do the same.
+is emitted to everyone as `bcast`; `flood` is not answered. The servers in `benchmarks.peers` do the same.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ def _load() -> WSGIApplication:
     @root.on("bcast")
     def bcast(argument: object) -> None:
         io.emit("bcast", argument)
+
+    @root.on("flood")
+    def flood(argument: object) -> None:
+        pass
 
     return io.service()
 
