@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack client context dispatch extensions extract globals handlers namespace operators".split()
+            "ack client context dispatch embedded extensions extract globals handlers namespace operators".split()
             + "registry scope server socket static wsgi".split()
         ),
     ),

@@ -79,6 +79,7 @@ def check_handshake(environ: Environ) -> None:
         raise RequestError(
             ErrorCode.BAD_REQUEST,
             "a websocket request without 'Upgrade: websocket': a proxy in between does not pass it on",
+            is_misconfiguration=True,
         )
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1" or environ.get("HTTP_VERSION", "1.1") != "1.1":
         raise _needs_http_1()

@@ -49,12 +49,19 @@ class RequestError(Exception):
         message: what the client is told.
         detail: why, for the log; never sent.
         ends_connection: nobody can tell where the next request begins.
+        is_misconfiguration: the client can't help it, an administrator can.
     """
 
     def __init__(
-        self, code: ErrorCode, detail: str = "", message: str | None = None, ends_connection: bool = False
+        self,
+        code: ErrorCode,
+        detail: str = "",
+        message: str | None = None,
+        ends_connection: bool = False,
+        is_misconfiguration: bool = False,
     ) -> None:
         self.code = code
+        self.is_misconfiguration = is_misconfiguration
         self.ends_connection = ends_connection
         self.message: str = code.value[1] if message is None else message
         super().__init__(detail or self.message)

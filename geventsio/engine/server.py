@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any
 from geventsio.config import EngineOptions, engine_options, size_threshold
 from geventsio.engine.accept import Acceptor, refuse
 from geventsio.engine.admission import Admission
+from geventsio.engine.complaints import Complaints
 from geventsio.engine.compression import compress
 from geventsio.engine.cookies import cookie_headers
 from geventsio.engine.drain import WaitGroup, drain_at_exit, in_turns
@@ -24,7 +24,6 @@ from geventsio.engine.requests import EngineRequest, is_multiplexed, is_upgrade,
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.sparse_log import SparseLog
 from geventsio.engine.takeover import StartResponse, end_connection, find_socket, is_upgraded, no_delay
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
@@ -36,8 +35,6 @@ from geventsio.protocol.websocket import CloseCode
 from geventsio.types import DisconnectReason, TransportType
 
 __all__ = ["EngineServer"]
-
-logger = logging.getLogger("geventsio.engine")
 
 Environ = dict[str, Any]
 OnConnect = Callable[[Session], object]
@@ -87,7 +84,7 @@ class EngineServer:
         self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
-        self._slow_log = SparseLog(logger)
+        self._complaints = Complaints(self.options)
         self._admission = Admission(self.options, self.sessions)
         self._rates = self._admission.rates
         self._deliver: OnMessage = self._on_message if inline else self._submit_message
@@ -144,7 +141,7 @@ class EngineServer:
         try:
             response = self._respond(environ, start_response, is_allowed)
         except RequestError as error:
-            logger.info("refused a request: %s", error)
+            self._complaints.refused(error)
             if is_upgraded(environ):
                 self.acceptor.refuse_upgraded(environ, start_response, error)
                 return []
@@ -224,23 +221,12 @@ class EngineServer:
         """Tell the application about a session's end."""
         self.heartbeat.stop(session)
         self._rates.forget(session)
+        self._complaints.ended(session, reason)
         if self._inline:
             self._on_close(session, reason)
         else:
             self.callbacks.add()
             session.jobs.submit(self._run_on_close, session, reason)
-
-    def report_slow(self, session: Session) -> None:
-        """Tell the log about a client that is closed because it does not read."""
-        self._slow_log.warn(
-            "slow",
-            "closed a client that does not read: %d packets wait for %s, the bounds are max_buffer_size=%d and "
-            "max_buffer_bytes=%d",
-            session.outbox.waiting(),
-            session.environ.get("REMOTE_ADDR") or "a client on a Unix socket",
-            self.options.max_buffer_size,
-            self.options.max_buffer_bytes,
-        )
 
     def await_last_poll(self, session: Session) -> None:
         """Keep a session that has ended until its client has fetched what waits, for `close_timeout` seconds."""

@@ -316,10 +316,8 @@ class Session:
     def drop(self, reason: DisconnectReason) -> None:
         """End a session that went wrong; a parked poll still gets the CLOSE packet."""
         if self._state is SessionState.OPEN:
-            if reason is DisconnectReason.SLOW_CONSUMER:
-                self.server.report_slow(self)
-                if self._connection is not None:
-                    self._connection.abort()
+            if self._connection is not None and reason is DisconnectReason.SLOW_CONSUMER:
+                self._connection.abort()
             self._say_goodbye()
             self._end(reason, drop=True)
 

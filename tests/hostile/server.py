@@ -103,7 +103,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--timeout", type=float, default=1, metavar="SECONDS")
     arguments = parser.parse_args()
-    serve(lambda: load(arguments.timeout), arguments.server, Binding(port=arguments.port))
+    # On a busy machine a worker may get no processor for half a minute, and shall not be killed for it; and a client
+    # for the two seconds that gunicorn waits for a request.
+    settings = {"timeout": 600, "keepalive": max(2, int(arguments.timeout))}
+    serve(lambda: load(arguments.timeout), arguments.server, Binding(port=arguments.port), settings)
 
 
 if __name__ == "__main__":

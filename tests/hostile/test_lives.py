@@ -34,6 +34,8 @@ def _live(arena: Arena, number: int, rng: random.Random) -> None:
                 gevent.joinall(done, raise_error=True)
                 done.clear()
                 arena.check_undisturbed()
+    except Exception as error:
+        raise AssertionError(f"stderr of the server: {arena.server.take_errors()}") from error
     finally:
         clients.kill()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -122,11 +121,5 @@ def clients(fleet: Fleet) -> Iterator[Endpoint]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Files of a certificate for `localhost` and 127.0.0.1 that signs itself, and of its key."""
-    openssl = tools.require(tools.find("openssl"), "openssl is not on PATH")
-    folder = tmp_path_factory.mktemp("certificate")
-    files = str(folder / "certificate.pem"), str(folder / "key.pem")
-    command = [str(openssl), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*command, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
-    return files
+    """Files of a certificate that signs itself, and of its key: see `tools.certificate`."""
+    return tools.certificate(tmp_path_factory.mktemp("certificate"))

@@ -129,6 +129,33 @@ def test_one_that_sends_without_end(kind: str, start: Start) -> None:
         assert flooder.receive() == f"431[{FLOOD}]"
 
 
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_crowd_that_comes_back_at_once(kind: str, start: Start) -> None:
+    server = start(kind)
+    peers: list[WebSocketPeer] = []
+
+    def come() -> None:
+        peer = WebSocketPeer(server.address)
+        peer.connect()
+        assert peer.ask("ask") == [0]
+        peers.append(peer)
+
+    with _open(server) as bystander:
+        with server.stopped():
+            coming = [gevent.spawn(come) for _ in range(CLIENTS)]
+            gevent.sleep(0.01)  # their handshakes wait in the kernel
+            bystander.send('420["ask"]')
+            health = start_request(server.address, "GET", "/health")
+        # Neither waits until all are in, nor is anybody turned away.
+        assert bystander.receive() == "430[0]"
+        with health:
+            assert health.reply().status == 200
+        gevent.joinall(coming, raise_error=True)
+        assert _state(server)["sessions"] == CLIENTS + 1
+    for peer in peers:
+        peer.close()
+
+
 @pytest.mark.parametrize("kind", GUNICORN)
 def test_websockets_take_no_place_of_others(kind: str, start: Start) -> None:
     server = start(kind, settings={"worker_connections": 5}, max_connections=20)

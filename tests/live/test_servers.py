@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -109,6 +109,29 @@ def test_large_messages_over_tls(kind: str, certificate: tuple[str, str], start:
             assert isinstance(echoed, bytes)
             assert hashlib.sha256(echoed).digest() == hashlib.sha256(message).digest()
         assert client.close().code == 1000
+
+
+def test_a_poll_that_is_given_up_over_tls_is_no_error(certificate: tuple[str, str]) -> None:
+    context = ssl.create_default_context(cafile=certificate[0])
+
+    def ask(connection: HTTPSConnection, method: str, query: str, body: str | None = None) -> bytes:
+        connection.request(method, f"{PATH}?EIO=4&transport=polling{query}", body)
+        return connection.getresponse().read()
+
+    with conformance_server("socket", "embedded", "--certificate", *certificate, *_CALM) as server:
+        # The server must end without a word: see `Server.close`.
+        port = server.address[1]
+        polls, posts = (HTTPSConnection("localhost", port, timeout=DEADLINE, context=context) for _ in range(2))
+        query = "&sid=" + json.loads(ask(polls, "GET", "")[1:])["sid"]
+        ask(posts, "POST", query, "40")
+        ask(polls, "GET", query)
+        polls.request("GET", f"{PATH}?EIO=4&transport=polling{query}")
+        # Answered later than the poll was received.
+        assert ask(posts, "POST", query, "3") == b"ok"
+        polls.close()
+        while ask(posts, "POST", query, "3") == b"ok":
+            pass
+        posts.close()
 
 
 @pytest.mark.parametrize("kind", [*_LISTENERS, "embedded", "werkzeug"])
