@@ -48,17 +48,17 @@ def _play(serve: Serve, clients: list[list[Step]]) -> None:
     site.close()
 
 
-@settings(_SETTINGS, max_examples=60)
+@settings(_SETTINGS, max_examples=30)
 @given(clients=_CLIENTS)
 def test_any_interleaving(serve: Serve, clients: list[list[Step]]) -> None:
     _play(serve, clients)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("number", range(100))
+@pytest.mark.parametrize("number", range(200))
 def test_very_many_interleavings(serve: Serve, number: int) -> None:
     @seed(number)
-    @settings(_SETTINGS, max_examples=60, derandomize=False)
+    @settings(_SETTINGS, max_examples=30, derandomize=False)
     @given(clients=_CLIENTS)
     def play(clients: list[list[Step]]) -> None:
         _play(serve, clients)
