@@ -142,13 +142,12 @@ class Demo:
         if self._process.poll() is not None:
             raise RuntimeError(f"{self} ended with {self._process.returncode}:\n{self.errors()}")
         try:
-            connection = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
+            with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
+                if self._tls is not None:
+                    # The server would complain about who does not even say hello.
+                    self._tls.wrap_socket(connection, server_hostname="127.0.0.1").close()
         except OSError:
             return False
-        if self._tls is not None:
-            # The server would complain about who does not even say hello.
-            connection = self._tls.wrap_socket(connection, server_hostname="127.0.0.1")
-        connection.close()
         return True
 
 
