@@ -327,15 +327,18 @@ class TestRatePerAddress:
 
     def test_the_table_of_addresses_is_bounded(self) -> None:
         rate = AddressRate(0.001, 10)
-        for number in range(MAX_ADDRESSES + 1_000):
-            rate.admit({"REMOTE_ADDR": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"})
+        clients = [
+            {"REMOTE_ADDR": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"}
+            for number in range(MAX_ADDRESSES + 1_000)
+        ]
+        for client in clients:
+            rate.admit(client)
         assert len(rate) == MAX_ADDRESSES
         # Who was heard last is still known.
-        last = {"REMOTE_ADDR": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"}
         for _ in range(9):
-            rate.admit(last)
+            rate.admit(clients[-1])
         with pytest.raises(RequestError):
-            rate.admit(last)
+            rate.admit(clients[-1])
 
     def test_addresses_that_are_quiet_again_do_not_stay(self) -> None:
         rate = AddressRate(1_000_000, 1)

@@ -7,9 +7,9 @@ __all__ = ["LIVES", "Address", "Life"]
 import random
 import struct
 from collections.abc import Callable
-from socket import SO_LINGER, SOL_SOCKET
 
 import gevent
+from gevent import socket
 
 from tests.socketio.peer import Address, Ended, PollingPeer, WebSocketPeer, encode, http_request
 from tests.socketio.peer import Packet as P
@@ -170,12 +170,12 @@ def polling_refused_by_namespaces(address: Address, rng: random.Random) -> None:
 
 def polling_gives_up_a_poll(address: Address, rng: random.Random) -> None:
     peer = _polling(address)
-    connection = gevent.socket.create_connection(address)
+    connection = socket.create_connection(address)
     target = f"{_PATH}?EIO=4&transport=polling&sid={peer.handshake['sid']}"
     connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     gevent.sleep(rng.choice((0, 0.0005, 0.002)))
     if rng.random() < 0.5:
-        connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
     peer.close()
 
@@ -254,7 +254,7 @@ def refused(address: Address, rng: random.Random) -> None:
 
 def refused_upgrade(address: Address, rng: random.Random) -> None:
     query, headers = rng.choice(_REFUSED_UPGRADES)
-    connection = gevent.socket.create_connection(address)
+    connection = socket.create_connection(address)
     head = [f"GET {_PATH}?{query} HTTP/1.1", "Host: localhost", *(f"{name}: {headers[name]}" for name in headers)]
     connection.sendall("\r\n".join([*head, "", ""]).encode())
     assert connection.recv(4096).startswith(b"HTTP/1.1 ")
