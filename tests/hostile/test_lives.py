@@ -11,6 +11,7 @@ from gevent.pool import Pool
 
 from tests.hostile.arena import Arena
 from tests.hostile.lives import LIVES
+from tests.live.harness import DEADLINE
 
 #: Lives on each server; `-m soak` takes this many.
 CYCLES = 500
@@ -31,10 +32,11 @@ def _live(arena: Arena, number: int, rng: random.Random) -> None:
         for index in range(number):
             done.append(clients.spawn(LIVES[index % len(LIVES)], arena.address, random.Random(rng.random())))
             if len(done) == 1_000 or index == number - 1:
-                gevent.joinall(done, raise_error=True)
+                with gevent.Timeout(10 * DEADLINE):
+                    gevent.joinall(done, raise_error=True)
                 done.clear()
                 arena.check_undisturbed()
-    except Exception as error:
+    except (Exception, gevent.Timeout) as error:
         raise AssertionError(f"stderr of the server: {arena.server.take_errors()}") from error
     finally:
         clients.kill()

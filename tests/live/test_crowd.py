@@ -44,7 +44,7 @@ Start = Callable[..., Server]
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start servers, with options of `SocketIO` and settings of gunicorn; they must end without another word."""
-    with ExitStack() as stack:
+    with ExitStack() as stack, gevent.Timeout(4 * DEADLINE):
 
         def start(kind: str, settings: dict[str, Any] | None = None, **options: Any) -> Server:
             if kind != "pywsgi":
