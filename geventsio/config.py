@@ -49,10 +49,11 @@ _COUNTS = {
     "max_connections": "connections",
     "max_connections_per_address": "connections",
     "rate_burst": "messages",
+    "rate_burst_per_address": "messages",
 }
 _MAY_BE_ZERO = frozenset({"max_attachments"})
 #: Limits that None turns off.
-_OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
+_OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst", "rate_burst_per_address"})
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
 _SWITCHES = frozenset(
@@ -97,6 +98,9 @@ class EngineOptions:
             more waits, unread. None for any number.
         rate_burst: messages that may come at once before `rate_limit` slows a client down; None for as many as
             two seconds allow.
+        rate_limit_per_address: the same for all clients of one address (of IPv6, one /64 network) together, where
+            a handshake counts as a message; what is more is answered 429. Mind that offices share an address.
+        rate_burst_per_address: what `rate_burst` is to `rate_limit`.
         body_timeout: seconds that a POST's body may take to arrive.
     """
 
@@ -124,12 +128,15 @@ class EngineOptions:
     max_connections_per_address: int | None = None
     rate_limit: float | None = None
     rate_burst: int | None = None
+    rate_limit_per_address: float | None = None
+    rate_burst_per_address: int | None = None
     body_timeout: float = 20
 
     def __post_init__(self) -> None:
         _check_common(self)
-        if self.rate_limit is not None:
-            check_duration("rate_limit", self.rate_limit, "of messages a second")
+        for name in ("rate_limit", "rate_limit_per_address"):
+            if getattr(self, name) is not None:
+                check_duration(name, getattr(self, name), "of messages a second")
         if self.allow_request is not None and not callable(self.allow_request):
             raise TypeError(f"allow_request must be a function of the WSGI environ, not {self.allow_request!r}")
         object.__setattr__(self, "cookie", _check_cookie(self.cookie))

@@ -44,6 +44,8 @@ DEFAULTS: dict[str, Any] = {
     "max_connections_per_address": None,
     "rate_limit": None,
     "rate_burst": None,
+    "rate_limit_per_address": None,
+    "rate_burst_per_address": None,
     "body_timeout": 20,
     "cleanup_empty_child_namespaces": True,
     "serve_client": True,
@@ -63,6 +65,7 @@ COUNTS = {
     "max_connections": "connections",
     "max_connections_per_address": "connections",
     "rate_burst": "messages",
+    "rate_burst_per_address": "messages",
 }
 THRESHOLDS = ["per_message_deflate", "http_compression"]
 SWITCHES = ["allow_eio3", "allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from time import monotonic
@@ -11,27 +10,21 @@ from typing import Any
 from geventsio.config import EngineOptions, engine_options, size_threshold
 from geventsio.engine.accept import Acceptor, refuse
 from geventsio.engine.admission import Admission
+from geventsio.engine.complaints import Complaints
 from geventsio.engine.compression import compress
 from geventsio.engine.cookies import cookie_headers
 from geventsio.engine.drain import Drainable, WaitGroup, close_sessions, drain_at_exit
 from geventsio.engine.eio3 import Session3
 from geventsio.engine.handshake import Handshake, new_sid
 from geventsio.engine.heartbeat import ClientHeartbeat, Heartbeat
-from geventsio.engine.limits import RateLimit
 from geventsio.engine.origins import OriginPolicy
 from geventsio.engine.outbox import Bounds
 from geventsio.engine.proxies import ProxyPolicy
-from geventsio.engine.requests import EngineRequest, is_upgrade, parse_request, wants_close
+from geventsio.engine.requests import EngineRequest, is_multiplexed, is_upgrade, parse_request, wants_close
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import (
-    StartResponse,
-    end_connection,
-    find_socket,
-    is_upgraded,
-    no_delay,
-)
+from geventsio.engine.takeover import StartResponse, end_connection, find_socket, is_upgraded, no_delay
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.watchdog import DescribeJob, describe
@@ -41,8 +34,6 @@ from geventsio.protocol.websocket import CloseCode
 from geventsio.types import DisconnectReason
 
 __all__ = ["EngineServer"]
-
-logger = logging.getLogger("geventsio.engine")
 
 Environ = dict[str, Any]
 OnConnect = Callable[[Session], object]
@@ -94,9 +85,11 @@ class EngineServer:
         self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
-        self._admission = Admission(self.options, self.sessions)
+        self._complaints = Complaints(self.options)
+        self._admission = Admission(self.options, self.sessions, lambda: self.runtime.clock)
+        self._rates = self._admission.rates
         self._deliver: OnMessage = self._on_message if inline else self._submit_message
-        self.deliver: OnMessage = self._deliver if self.options.rate_limit is None else self._deliver_counted
+        self.deliver: OnMessage = self._deliver_counted if self._rates.are_limited else self._deliver
 
     # Made when the first request arrives: see Runtime.
 
@@ -129,13 +122,6 @@ class EngineServer:
         return Acceptor(self.runtime, Limits(self.bounds, options.max_payload), options.close_timeout, threshold)
 
     @cached_property
-    def _rate_limit(self) -> RateLimit | None:
-        rate, burst = self.options.rate_limit, self.options.rate_burst
-        if rate is None:
-            return None
-        return RateLimit(self.runtime.clock, rate, max(1, int(2 * rate)) if burst is None else burst)
-
-    @cached_property
     def _last_polls(self) -> Timeouts[Session]:
         return Timeouts(self.runtime.clock, self.options.close_timeout, Session.forget)
 
@@ -161,7 +147,7 @@ class EngineServer:
         try:
             response = self._respond(environ, start_response, is_allowed)
         except RequestError as error:
-            logger.info("refused a request: %s", error)
+            self._complaints.refused(error)
             if is_upgraded(environ):
                 self.acceptor.refuse_upgraded(environ, start_response, error)
                 return []
@@ -176,6 +162,7 @@ class EngineServer:
             is_preflight = environ.get("REQUEST_METHOD") == "OPTIONS"
             more = self._origins.preflight_headers(environ) if is_preflight else self._origins.headers(environ)
         no_delay(find_socket(environ))
+        ends = ends and not is_multiplexed(environ)
         if ends or wants_close(environ):
             more.append(("Connection", "close"))
         if ends:
@@ -240,8 +227,8 @@ class EngineServer:
     def ended(self, session: Session, reason: DisconnectReason) -> None:
         """Tell the application about a session's end."""
         session.heartbeat.stop(session)
-        if self._rate_limit is not None:
-            self._rate_limit.forget(session)
+        self._rates.forget(session)
+        self._complaints.ended(session, reason)
         if self._inline:
             self._on_close(session, reason)
         else:
@@ -359,6 +346,7 @@ class EngineServer:
     def _opened(self, session: Session, environ: Environ) -> None:
         self.sessions[session.sid] = session
         self._admission.capacity.add(session.sid, environ)
+        self._rates.add(session, environ)
         if self.runtime.watchdog is not None:
             self.runtime.watchdog.watch(self.sessions)
         session.heartbeat.start(session)
@@ -369,11 +357,10 @@ class EngineServer:
 
     def _deliver_counted(self, session: Session, data: str | bytes) -> None:
         self._deliver(session, data)
-        if self._rate_limit is not None:
-            self._rate_limit.count(session)
+        self._rates.count(session)
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
-        session.jobs.submit(self._on_message, session, data)
+        session.submit(self._on_message, data)
 
     def _run_on_close(self, session: Session, reason: DisconnectReason) -> None:
         try:

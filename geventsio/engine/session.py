@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Session", "SessionState"]
 
 logger = logging.getLogger("geventsio.engine")
+
+#: Messages that may wait for the callback of an engine that is used alone; then its client is not read.
+MAX_PENDING = 1024
 
 _PING = PacketGroup(PING)
 _CLOSE = PacketGroup(CLOSE)
@@ -57,6 +60,8 @@ class Session:
     #: Who may pause a session; it is read again when none of them pauses it any more.
     PAUSED_BY_APPLICATION = 1
     PAUSED_BY_RATE = 2
+    PAUSED_BY_ADDRESS = 4
+    PAUSED_BY_QUEUE = 8
 
     #: Version of Engine.IO.
     protocol: ClassVar[int] = 4
@@ -212,6 +217,13 @@ class Session:
             if self._polling is not None:
                 self._polling.resume()
 
+    def submit(self, on_message: Callable[[Session, str | bytes], object], data: str | bytes) -> None:
+        """Have a callback take a message, and read no more while too many wait for it."""
+        jobs = self.jobs
+        if jobs.submit(on_message, self, data) and len(jobs) > MAX_PENDING:
+            self.pause(self.PAUSED_BY_QUEUE)
+            jobs.drained = self._resume_queue
+
     # What the other parts of the engine use
 
     @property
@@ -346,6 +358,9 @@ class Session:
 
     def _payload_codec(self, base64: bool) -> PayloadCodec:
         return _CODEC
+
+    def _resume_queue(self) -> None:
+        self.resume(self.PAUSED_BY_QUEUE)
 
     def _deliver(self, data: str | bytes) -> None:
         """Hand on a message that arrived by POST; what is wrong with it is not the transport's affair.

@@ -138,3 +138,9 @@ def legacy_clients(fleet: Fleet) -> Iterator[Endpoint]:
 def msgpack_clients(fleet: Fleet) -> Iterator[Endpoint]:
     """The same with the msgpack parser."""
     yield from fleet.endpoint("socket-msgpack", "--ping-timeout", "20", "--connect-timeout", "45")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Files of a certificate that signs itself, and of its key: see `tools.certificate`."""
+    return tools.certificate(tmp_path_factory.mktemp("certificate"))
