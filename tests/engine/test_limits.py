@@ -11,8 +11,8 @@ import pytest
 from gevent.event import Event
 
 from geventsio.config import EngineOptions
-from geventsio.engine.clock import Clock
 from geventsio.engine import EngineServer, Session
+from geventsio.engine.clock import Clock
 from geventsio.engine.rates import MAX_ADDRESSES, AddressRate
 from geventsio.engine.responses import RequestError
 from geventsio.errors import ConnectRefused
@@ -22,6 +22,9 @@ from tests.engine.harness import Site, until
 from tests.engine.peer import Answer, Refused, WebSocketPeer, frame
 
 POLLING = "/engine.io/?EIO=4&transport=polling"
+
+#: The time of rates that no server counts.
+CLOCK = Clock(gevent.get_hub().loop)
 
 
 def knock(site: Any, transport: str, headers: Any = ()) -> Answer:
@@ -76,10 +79,6 @@ def test_a_wrong_cookie_attribute_is_an_error_at_once() -> None:
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
-#: The time of rates that no server counts.
-CLOCK = Clock(gevent.get_hub().loop)
-
-
 class TestAllowRequest:
     @pytest.mark.parametrize(
         ("refusal", "message"),
