@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class Load:
         self._program = program
         self._core = core
 
-    def _start(self, server: RunningServer, workload: str, arguments: list[str]) -> subprocess.Popen[str]:
+    def _start(self, server: RunningServer, workload: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(self._program), workload, server.host, str(server.port), *arguments],
             stdin=subprocess.PIPE,
@@ -67,27 +67,26 @@ class Load:
             preexec_fn=pin_to(self._core),
         )
 
-    def measure(self, server: RunningServer, workload: str, *, clients: int, window: int, seconds: float) -> Any:
-        """Runs `echo` or `bcast` and returns the program's figures, plus `server_cpu` and `rate_per_cpu_second`.
+    def measure(self, server: RunningServer, workload: str, *arguments: str) -> dict[str, float]:
+        """Runs a workload of the program and returns its figures, plus `server_cpu` and `rate_per_cpu_second`.
 
         Args:
             server: what to measure.
-            workload: "echo" or "bcast".
-            clients: number of connections.
-            window: messages in flight, for `echo` per client.
-            seconds: how long to measure, after a second of warming up.
+            workload: as the head of `load.c` lists them.
+            arguments: its further arguments.
 
         Raises:
             LoadError: a client was refused, lost, or got something that it did not expect.
         """
-        arguments = ["--clients", str(clients), "--window", str(window), "--seconds", str(seconds)]
         with self._start(server, workload, arguments) as process:
             _read_line(process)
             before = server.cpu_seconds()
-            figures = json.loads(_read_line(process))
+            figures: dict[str, Any] = json.loads(_read_line(process))
             used = server.cpu_seconds() - before
         figures["server_cpu"] = used / figures["seconds"]
-        figures["rate_per_cpu_second"] = figures["messages"] / used
+        figures["rate_per_cpu_second"] = figures["messages"] / used if used else 0.0
+        for name, micros in figures.pop("latency_us", {}).items():
+            figures[f"latency_{name}"] = micros
         return figures
 
     @contextmanager

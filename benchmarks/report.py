@@ -50,7 +50,7 @@ def _format(column: Column, value: float) -> str:
 
 
 def _values(rounds: list[Round], server: str, key: str) -> list[float]:
-    return [figures[key] for results in rounds if isinstance(figures := results[server], dict) and key in figures]
+    return [figures[key] for results in rounds if isinstance(figures := results.get(server), dict) and key in figures]
 
 
 def _ratios(workload: Workload, column: Column, rounds: list[Round], server: str, peers: list[str]) -> str:
@@ -58,8 +58,8 @@ def _ratios(workload: Workload, column: Column, rounds: list[Round], server: str
     best = min if workload.less_is_better else max
     ratios = []
     for results in rounds:
-        own = results[server]
-        others = [figures[column.key] for peer in peers if isinstance(figures := results[peer], dict)]
+        own = results.get(server)
+        others = [figures[column.key] for peer in peers if isinstance(figures := results.get(peer), dict)]
         if isinstance(own, dict) and others:
             ratios.append(own[column.key] / best(others))
     return f"{median(ratios):.2f}" if ratios else "-"
@@ -67,7 +67,7 @@ def _ratios(workload: Workload, column: Column, rounds: list[Round], server: str
 
 def _row(workload: Workload, rounds: list[Round], server: ServerSpec, servers: list[ServerSpec]) -> list[str]:
     values = _values(rounds, server.name, workload.main.key)
-    failures = [results[server.name] for results in rounds if isinstance(results[server.name], str)]
+    failures = [text for results in rounds if isinstance(text := results.get(server.name), str)]
     if not values:
         return [server.name, f"failed: {failures[0]}"]
     spread = f"{_format(workload.main, min(values))} to {_format(workload.main, max(values))}"
@@ -94,7 +94,10 @@ def _table(workload: Workload, rounds: list[Round], servers: list[ServerSpec]) -
         headings += [workload.steady.heading, *peers]
     headings += [column.heading for column in workload.more]
     lines = [f"## {workload.title}", "", "| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
+    measured = set().union(*rounds)
     for server in servers:
+        if server.name not in measured:
+            continue
         cells = _row(workload, rounds, server, servers)
         cells += [""] * (len(headings) - len(cells))
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
@@ -120,7 +123,7 @@ def render(
     lines += [
         f"* medians of {rounds} interleaved rounds, spread from the lowest to the highest",
         "* ratios are medians of the ratios within each round, to the better of the servers of that project",
-        "* server and load on one core each; a 32-byte JSON argument; websocket only",
+        "* server and load on one core each; a 32-byte JSON argument where nothing else is said",
         "",
     ]
     for workload in workloads:

@@ -46,6 +46,7 @@ class ServerSpec:
         command: its command line, which must print `listening on http://HOST:PORT`.
         packages: the Python packages to import, each with what to install for it.
         npm: needs Node.js and the packages of `benchmarks/peers/package.json`.
+        only: the workloads that it can serve; None for all.
     """
 
     name: str
@@ -53,6 +54,11 @@ class ServerSpec:
     command: tuple[str, ...]
     packages: tuple[tuple[str, str], ...] = ()
     npm: bool = False
+    only: frozenset[str] | None = None
+
+    def serves(self, workload: str) -> bool:
+        """Whether it can be measured with a workload."""
+        return self.only is None or workload in self.only
 
     def missing(self) -> str | None:
         """What has to be installed before it can be started, None if nothing."""
@@ -102,15 +108,20 @@ def _last_line(text: str) -> str:
 
 
 @contextmanager
-def running(spec: ServerSpec, core: int) -> Iterator[RunningServer]:
+def running(spec: ServerSpec, core: int, options: tuple[str, ...] = ()) -> Iterator[RunningServer]:
     """Starts a server pinned to a core, and kills it with all its processes when the block ends.
+
+    Args:
+        spec: the server.
+        core: the core.
+        options: added to its command line.
 
     Raises:
         RuntimeError: it does not listen; the message has the last line that it wrote to stderr.
     """
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            spec.command,
+            (*spec.command, *options),
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -144,9 +155,16 @@ def _python_socketio(server: str, *packages: tuple[str, str]) -> ServerSpec:
     )
 
 
+#: The floors know how to send back what they get, and nothing else.
+_FLOOR_WORKLOADS = frozenset(
+    "echo-1 echo echo-1000 echo-window-10 bcast-100 bcast bcast-5000 connect idle idle-browser".split()
+)
+
+
 def _floor(reader: str) -> ServerSpec:
     command = (sys.executable, "-m", "benchmarks.peers.floor", "--reader", reader)
-    return ServerSpec(f"floor-{reader}", "floor", command, (("gevent", "gevent"), ("websockets", "websockets")))
+    packages = (("gevent", "gevent"), ("websockets", "websockets"))
+    return ServerSpec(f"floor-{reader}", "floor", command, packages, only=_FLOOR_WORKLOADS)
 
 
 GEVENTSIO = "geventsio"

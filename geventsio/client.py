@@ -185,6 +185,6 @@ class Client:
         if socket.pending_events > HARD_LIMIT * self._io.options.max_pending_events:
             logger.warning("closing a connection: too many events of one socket wait for their handlers")
             self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
-        elif not socket.owes_ack:  # or the answer that its handler waits for could not be read
+        elif not any(other.owes_ack for other in self.sockets.values()):  # or the answer could not be read
             self.session.pause()
             socket.when_drained(self.session.resume)

@@ -50,6 +50,7 @@ _COUNTS = {
     "max_connections_per_address": "connections",
     "rate_burst": "messages",
 }
+_MAY_BE_ZERO = frozenset({"max_attachments"})
 #: Limits that None turns off.
 _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
@@ -193,7 +194,7 @@ def split_options(options: dict[str, Any]) -> tuple[EngineOptions, SocketIOOptio
     options = {"req_path": "/socket.io", **options}
     engine_names = {field.name for field in fields(EngineOptions)}
     socketio_names = {field.name for field in fields(SocketIOOptions)}
-    check_names(options, engine_names | socketio_names)
+    check_names(options, engine_names | socketio_names | {"adapter"})
     engine = EngineOptions(**{name: value for name, value in options.items() if name in engine_names})
     return engine, SocketIOOptions(**{name: value for name, value in options.items() if name in socketio_names})
 
@@ -258,8 +259,9 @@ def check_duration(name: str, value: object, unit: str = "of seconds") -> None:
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number of {_COUNTS[name]}, not {value!r}")
-    if value < 0 or (value == 0 and name != "max_attachments"):
-        raise ValueError(f"{name} must be a positive number of {_COUNTS[name]}, not {value!r}")
+    if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
+        zero = "0 or " if name in _MAY_BE_ZERO else ""
+        raise ValueError(f"{name} must be {zero}a positive number of {_COUNTS[name]}, not {value!r}")
 
 
 def _check_transports(transports: object) -> tuple[str, ...]:

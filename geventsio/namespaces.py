@@ -133,7 +133,7 @@ class Namespaces:
         """Return the live namespace of this path, made if there is none. May switch greenlets.
 
         Raises:
-            AdapterError: while its adapter was prepared, for somebody else, it failed.
+            AdapterError: its adapter can't be prepared; nothing of it remains.
         """
         namespace = self._live.get(path)
         if namespace is None:

@@ -23,6 +23,7 @@ from geventsio.client4 import Client4
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
 from geventsio.engine.drain import TURN
+from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
@@ -60,6 +61,10 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     """
 
     def __init__(self, *, adapter: Callable[..., Adapter] = LocalAdapter, **options: Any) -> None:
+        if not callable(adapter):
+            raise TypeError(
+                f"adapter must make an adapter from a path and its sockets, as a class does; not {adapter!r}"
+            )
         engine_options, self.options = split_options(options)
         self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
         self.kinds = HandlerKinds(
@@ -79,6 +84,8 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self._closing: Greenlet[..., None] | None = None
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
         self._has_reported_main = False
+        #: Called with what has escaped from a handler and no error handler has taken; must not raise. For tests.
+        self.error_hooks: list[Callable[[BaseException], object]] = []
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
 
     # Namespaces
@@ -147,7 +154,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         Raises:
             HandlerSignatureError, NamespaceError, ValueError: see `ClassNamespace.attach`.
         """
-        return handlers.attach(self.ns(handlers.path))
+        namespace = self.ns(handlers.path)
+        handlers.attach(namespace)
+        return namespace
 
     def of(self, path: str) -> Namespace:
         """The namespace of this path.
@@ -262,6 +271,12 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
 
     # What namespaces, clients and operators use
 
+    def release(self) -> None:
+        """Let go of the hub when nobody is connected: see `geventsio.engine.release`."""
+        release(self.engine)
+        self.__dict__.pop("connecting", None)
+        self._ack_deadlines.clear()
+
     def call(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
@@ -277,13 +292,17 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
                 f"{what} in the thread that serves the clients: use emit here, or run this in a greenlet"
             )
 
+    def now(self) -> float:
+        """The time by which deadlines are kept (monotonic seconds), also before there is a hub."""
+        return self.engine.runtime.clock.now() if self.engine.has_started else monotonic()
+
     def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
         """The deadlines of acknowledgements that are awaited this many seconds; None for `ack_timeout`."""
         seconds = self.options.ack_timeout if timeout is None else timeout
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:
             self._ack_deadlines = {key: kept for key, kept in self._ack_deadlines.items() if kept}
-            deadlines = Timeouts(self.engine.runtime.loop, seconds, _expire)
+            deadlines = Timeouts(self.engine.runtime.clock, seconds, _expire)
             self._ack_deadlines[seconds] = deadlines
         return deadlines
 
@@ -299,7 +318,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     @cached_property
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
-        return Timeouts(self.engine.runtime.loop, self.options.connect_timeout, _close_unconnected)
+        return Timeouts(self.engine.runtime.clock, self.options.connect_timeout, _close_unconnected)
 
     def _target(self) -> Target:
         return self.of("/")._target()

@@ -22,8 +22,8 @@ class Heartbeat:
     """
 
     def __init__(self, runtime: Runtime, interval: float, timeout: float) -> None:
-        self._pings: Timeouts[Session] = Timeouts(runtime.loop, interval, self._ping)
-        self._pongs: Timeouts[Session] = Timeouts(runtime.loop, timeout, self._timed_out)
+        self._pings: Timeouts[Session] = Timeouts(runtime.clock, interval, self._ping)
+        self._pongs: Timeouts[Session] = Timeouts(runtime.clock, timeout, self._timed_out)
 
     def start(self, session: Session) -> None:
         """Begin with a session that has just been opened, or whose upgrade has ended."""
@@ -73,7 +73,7 @@ class ClientHeartbeat:
     """
 
     def __init__(self, runtime: Runtime, interval: float, timeout: float) -> None:
-        self._pings: Timeouts[Session] = Timeouts(runtime.loop, interval + timeout, self._timed_out)
+        self._pings: Timeouts[Session] = Timeouts(runtime.clock, interval + timeout, self._timed_out)
 
     def start(self, session: Session) -> None:
         """Begin with a session that has just been opened, or anew with one whose upgrade has ended."""

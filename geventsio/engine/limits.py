@@ -6,9 +6,9 @@ import logging
 from collections import Counter
 from collections.abc import Sized
 from ipaddress import IPv6Address
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from geventsio.engine.clock import Clock
 from geventsio.engine.proxies import address_of
 from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.engine.sparse_log import SparseLog
@@ -93,26 +93,27 @@ class RateLimit:
     Nothing is lost: what a client has sent waits in its socket, or its POST takes longer.
 
     Args:
-        loop: the hub's.
+        clock: the server's.
         rate: messages a second.
         burst: messages that may come at once.
     """
 
-    def __init__(self, loop: Any, rate: float, burst: int) -> None:
+    def __init__(self, clock: Clock, rate: float, burst: int) -> None:
+        self._clock = clock
         self._interval = 1 / rate
         self._tolerance = burst * self._interval
         # When each session would be on time again if it sent nothing more (monotonic seconds): a token bucket
         # in one number, which needs no refilling.
         self._due: dict[Session, float] = {}
         self._paused: Timeouts[Session] = Timeouts(
-            loop, max(self._interval, MIN_PAUSE), self._resume, excuses_lag=False
+            clock, max(self._interval, MIN_PAUSE), self._resume, excuses_lag=False
         )
 
     def count(self, session: Session) -> None:
         """Count a message that has been received."""
         if not session.is_open:
             return
-        now = monotonic()
+        now = self._clock.now()
         due = self._due[session] = max(self._due.get(session, now), now) + self._interval
         if due - now > self._tolerance:
             session.pause(session.PAUSED_BY_RATE)

@@ -119,7 +119,7 @@ class EngineServer:
     @cached_property
     def upgrading(self) -> Timeouts[Upgrade]:
         """Websockets that probe a session, with the time they have for it."""
-        return Timeouts(self.runtime.loop, self.options.upgrade_timeout, Upgrade.fail)
+        return Timeouts(self.runtime.clock, self.options.upgrade_timeout, Upgrade.fail)
 
     @cached_property
     def acceptor(self) -> Acceptor:
@@ -133,11 +133,11 @@ class EngineServer:
         rate, burst = self.options.rate_limit, self.options.rate_burst
         if rate is None:
             return None
-        return RateLimit(self.runtime.loop, rate, max(1, int(2 * rate)) if burst is None else burst)
+        return RateLimit(self.runtime.clock, rate, max(1, int(2 * rate)) if burst is None else burst)
 
     @cached_property
     def _last_polls(self) -> Timeouts[Session]:
-        return Timeouts(self.runtime.loop, self.options.close_timeout, Session.forget)
+        return Timeouts(self.runtime.clock, self.options.close_timeout, Session.forget)
 
     @cached_property
     def callbacks(self) -> WaitGroup:

@@ -10,7 +10,7 @@ from geventsio.protocol.json_codec import dumps, loads
 from geventsio.protocol.packet_group import JSONGroup, PacketGroup
 from geventsio.protocol.sio_packet import MAX_ID, MAX_NAMESPACE, RESERVED_EVENTS, Packet, PacketType, query_data
 
-__all__ = ["CommonParser", "Decoder"]
+__all__ = ["ClientDecoder", "CommonParser", "Decoder"]
 
 MAX_ATTACHMENT_BYTES = 5_000_000
 _MAX_ID_DIGITS = 16
@@ -48,6 +48,10 @@ class CommonParser:
     def decoder(self) -> Decoder:
         """Return a decoder for one connection."""
         return Decoder(self._max_attachments, self._max_attachment_bytes)
+
+    def client_decoder(self) -> ClientDecoder:
+        """Return a decoder for what a server sends."""
+        return ClientDecoder(10**_MAX_COUNT_DIGITS, max_attachment_bytes=2**63)
 
     def encode_event(
         self, namespace: str, event: str, args: Sequence[object], ack_id: int | None = None
@@ -227,6 +231,18 @@ class Decoder:
             return packet
         self._pending = _Pending(packet, places)
         return None
+
+
+class ClientDecoder(Decoder):
+    """Decodes what a server sends: it may refuse, and send any number of attachments."""
+
+    __slots__ = ()
+
+    def _parse(self, text: str) -> Packet | None:
+        if text[:1] != "4":
+            return super()._parse(text)
+        namespace, pos = _parse_namespace(text, 1)
+        return Packet(PacketType.CONNECT_ERROR, namespace, loads(text[pos:]) if pos < len(text) else None)
 
 
 def _number(digits: str, max_digits: int) -> int:

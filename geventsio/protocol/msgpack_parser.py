@@ -12,7 +12,7 @@ from geventsio.protocol.msgpack_codec import check_nesting, dumps, loads, make_d
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet, PacketType, check_packet, query_data
 
-__all__ = ["MsgpackDecoder", "MsgpackParser"]
+__all__ = ["ClientDecoder", "MsgpackDecoder", "MsgpackParser"]
 
 # Clients in other languages write the types that only the default parser needs, where there is binary.
 _TYPES = {kind.value: kind for kind in PacketType}
@@ -40,6 +40,10 @@ class MsgpackParser:
     def decoder(self) -> MsgpackDecoder:
         """Return a decoder for one connection."""
         return _DECODER
+
+    def client_decoder(self) -> ClientDecoder:
+        """Return a decoder for what a server sends."""
+        return ClientDecoder()
 
     def encode_event(
         self, namespace: str, event: str, args: Sequence[object], ack_id: int | None = None
@@ -119,6 +123,11 @@ class MsgpackDecoder:
         Raises:
             ProtocolError: it is not a packet that a client may send.
         """
+        packet = self._read(data)
+        check_packet(packet)
+        return packet
+
+    def _read(self, data: bytes) -> Packet:
         found = loads(data, _MAP)
         kind = _TYPES.get(found.type)
         if kind is None:
@@ -129,8 +138,21 @@ class MsgpackDecoder:
             packet.namespace, _, query = found.nsp.partition("?")
             if kind is PacketType.CONNECT and found.data is None:
                 packet.data = query_data(query)
-        check_packet(packet)
         return packet
+
+
+class ClientDecoder(MsgpackDecoder):
+    """Decodes what a server sends: it may refuse."""
+
+    __slots__ = ()
+
+    def add_binary(self, data: bytes) -> Packet:
+        """Decode a packet.
+
+        Raises:
+            ProtocolError: it is not a packet.
+        """
+        return self._read(data)
 
 
 _DECODER = MsgpackDecoder()

@@ -526,3 +526,26 @@ def test_only_protocol_errors(messages: list[str | bytes]) -> None:
             assert type(packet.data) is list and packet.id is not None
         else:
             assert packet.type in (CONNECT, DISCONNECT) and packet.id is None
+
+
+# What a server sends, as clients in tests read it
+
+
+@pytest.mark.parametrize("namespace", ["/", "/admin"])
+@pytest.mark.parametrize("payload", [{"message": "no", "data": {"a": [1]}}, "as in version 4", None])
+def test_a_client_is_refused(namespace: str, payload: object) -> None:
+    text, _ = wire(PARSER.encode_connect_error(namespace, payload))
+    packet = PARSER.client_decoder().add_text(text[1:])
+    assert packet == Packet(PacketType.CONNECT_ERROR, namespace, payload)
+    with pytest.raises(ProtocolError):
+        PARSER.decoder().add_text(text[1:])
+
+
+def test_a_client_takes_more_attachments_than_it_may_send() -> None:
+    args = [bytes([number]) for number in range(100)]
+    text, attachments = wire(PARSER.encode_event("/", "many", args))
+    decoder = PARSER.client_decoder()
+    assert decoder.add_text(text[1:]) is None
+    packets = [decoder.add_binary(attachment) for attachment in attachments]
+    assert packets[:-1] == [None] * 99
+    assert packets[-1] == Packet(EVENT, "/", ["many", *args])

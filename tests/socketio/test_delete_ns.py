@@ -20,6 +20,8 @@ from geventsio import (
     SocketIO,
 )
 from geventsio.adapters import LocalAdapter
+from geventsio.broadcasting import Broadcaster
+from geventsio.choosing import Chooser
 from geventsio.engine.drain import drain_all
 from tests.socketio.harness import Log, Serve, Site, wait_until
 from tests.socketio.peer import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet, Peer
@@ -405,13 +407,20 @@ SHORTCUTS: dict[str, Callable[[SocketIO], object]] = {
     "local": lambda io: io.local(),
     "broadcast": lambda io: io.broadcast(),
     "timeout": lambda io: io.timeout(1),
+    "volatile": lambda io: io.volatile(),
     "sockets": lambda io: io.sockets(),
+    "fetch_sockets": lambda io: io.fetch_sockets(),
     "join": lambda io: io.join("room"),
     "leave": lambda io: io.leave("room"),
     "rooms": lambda io: io.rooms(),
     "disconnect": lambda io: io.disconnect(),
     "get_socket": lambda io: io.get_socket("id"),
 }
+
+
+def test_no_shortcut_is_forgotten() -> None:
+    inherited = {name for cls in (Chooser, Broadcaster) for name in vars(cls) if not name.startswith("_")}
+    assert set(SHORTCUTS) == inherited | {"sockets"}
 
 
 @pytest.mark.parametrize("name", SHORTCUTS)

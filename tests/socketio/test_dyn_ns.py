@@ -15,8 +15,10 @@ from geventsio import (
     ConnectRefused,
     Data,
     DynamicNamespace,
+    EventCall,
     HandlerSignatureError,
     NamespaceError,
+    Next,
     PatternConflictError,
     PatternError,
     Socket,
@@ -238,6 +240,41 @@ def test_handlers_registered_later_count_for_those_that_exist(serve: Serve) -> N
     peer.close()
     wait_until(lambda: left)
     assert left == ["transport close"]
+
+
+def test_whatever_can_be_registered_is_shared(serve: Serve, log: Log) -> None:
+    io = SocketIO()
+    users = io.dyn_ns("/client/{id}")
+    peer = serve(io).websocket()
+    for number in ("1", "2"):
+        peer.connect(f"/client/{number}")
+    trace: list[str] = []
+
+    @users.use_event
+    def wrap(call: EventCall, proceed: Next) -> object:
+        return ["wrapped", proceed()]
+
+    @users.on_any
+    def listen(socket: Socket) -> None:
+        trace.append(socket.ns)
+
+    @users.on_error
+    def failed(error: Exception, socket: Socket) -> None:
+        trace.append(f"{error} in {socket.ns}")
+
+    @users.on("fail")
+    def fail() -> None:
+        raise RuntimeError("on purpose")
+
+    users.once("once", path)
+    assert peer.ask("once", namespace="/client/1") == [["wrapped", "/client/1"]]
+    peer.emit("once", namespace="/client/2")  # one time for all of them
+    users.on("twice", path)
+    assert peer.ask("twice", namespace="/client/2") == [["wrapped", "/client/2"]]
+    peer.emit("fail", namespace="/client/2")
+    assert log.take_one().exc_info is not None
+    assert users.off("twice")
+    assert trace == ["/client/1", "/client/2", "/client/2", "/client/2", "on purpose in /client/2"]
 
 
 def test_patterns_share_nothing_with_each_other(serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks.run`: measures all servers side by side and writes a table."""
+"""The command `python -m benchmarks`: measures all servers side by side and writes a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.workloads import WORKLOADS, Workload
 
 __all__ = ["main"]
 
-_DESCRIPTORS = 4_096
+_DESCRIPTORS = 16_384
 _OUTPUT = Path(__file__).parent / "results" / "latest.md"
 
 
@@ -35,13 +35,19 @@ def _choice(kind: str, available: Sequence[Any]) -> Any:
 
 
 def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, after one of warming up (default: 3)")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round of a second each, without the longest")
+    parser.add_argument("--rounds", type=int, help="default: 7")
+    parser.add_argument("--seconds", type=float, help="of measuring, after one of warming up (default: 2)")
     parser.add_argument("--servers", type=_choice("server", SERVERS), default=list(SERVERS), metavar="A,B")
-    parser.add_argument("--workloads", type=_choice("workload", WORKLOADS), default=list(WORKLOADS), metavar="A,B")
+    parser.add_argument("--workloads", type=_choice("workload", WORKLOADS), metavar="A,B")
     parser.add_argument("--output", type=Path, default=_OUTPUT, help="the Markdown page; raw figures go beside it")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.workloads is None:
+        options.workloads = [workload for workload in WORKLOADS if workload.quick or not options.quick]
+    options.rounds = options.rounds or (1 if options.quick else 7)
+    options.seconds = options.seconds or (1.0 if options.quick else 2.0)
+    return options
 
 
 def _installed(servers: list[ServerSpec]) -> tuple[list[ServerSpec], list[str]]:
@@ -55,9 +61,14 @@ def _installed(servers: list[ServerSpec]) -> tuple[list[ServerSpec], list[str]]:
     return present, notes
 
 
+def _belongs(server: ServerSpec, workload: Workload) -> bool:
+    is_compared = workload.families is None or server.family in workload.families
+    return is_compared and server.serves(workload.name)
+
+
 def _measure(server: ServerSpec, workload: Workload, load: Load, core: int, seconds: float) -> dict[str, float] | str:
     try:
-        with running(server, core) as process:
+        with running(server, core, workload.server_options) as process:
             return workload.run(process, load, seconds)
     except (LoadError, RuntimeError, OSError) as error:
         return str(error)
@@ -74,6 +85,8 @@ def _run_rounds(options: argparse.Namespace, servers: list[ServerSpec]) -> dict[
         for workload in options.workloads:
             figures: Round = {}
             for server in order:
+                if not _belongs(server, workload):
+                    continue
                 result = figures[server.name] = _measure(server, workload, load, server_core, options.seconds)
                 column = workload.main
                 shown = f"{result[column.key] * column.scale:,.2f}" if isinstance(result, dict) else f"failed: {result}"
