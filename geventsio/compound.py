@@ -314,14 +314,15 @@ def _describe(cls: Any) -> list[Field] | None:
         ]
     if _is_named_tuple(cls):
         hints = get_type_hints(cls, include_extras=True)
-        return [Field(name, name, hints.get(name, Any), name not in cls._field_defaults) for name in cls._fields]
+        named: Any = cls
+        return [Field(name, name, hints.get(name, Any), name not in named._field_defaults) for name in named._fields]
     if hasattr(cls, "__required_keys__"):
         hints = get_type_hints(cls, include_extras=True)
         return [Field(name, name, *_typed_dict_item(cls, name, hint)) for name, hint in hints.items()]
     return None
 
 
-def _is_named_tuple(cls: type) -> bool:
+def _is_named_tuple(cls: Any) -> bool:
     return issubclass(cls, tuple) and hasattr(cls, "_field_defaults")
 
 

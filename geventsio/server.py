@@ -83,9 +83,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.namespaces = Namespaces(self, adapter)
         self._closing: Greenlet[..., None] | None = None
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
-        self._has_reported_main = False
         #: Called with what has escaped from a handler and no error handler has taken; must not raise. For tests.
         self.error_hooks: list[Callable[[BaseException], object]] = []
+        self._has_reported_main = False
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
 
     # Namespaces
@@ -145,8 +145,14 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         The clients are told, the disconnect handlers run, then the adapter is closed; none of this is waited for.
         Clients whose middlewares are running are refused when these have ended. A pattern that matches the path makes
         a new namespace when the next client asks for it. Legal in any handler, and in any OS thread.
+
+        Raises:
+            ValueError: the path is `/`, which clients of older protocols must find (see `allow_eio3`).
         """
-        self.call(self.namespaces.delete, normal_path(path))
+        path = normal_path(path)
+        if path == "/" and self.engine.options.allow_eio3:
+            raise ValueError("the namespace '/' can't be deleted with allow_eio3: its clients are in it without asking")
+        self.call(self.namespaces.delete, path)
 
     def register(self, handlers: ClassNamespace) -> Namespace:
         """Register the methods of an object as the handlers of its namespace, and return that.

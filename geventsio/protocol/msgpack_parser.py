@@ -135,6 +135,7 @@ class MsgpackDecoder:
         check_nesting(data, found.data)
         packet = Packet(kind, found.nsp, found.data, found.id)
         if "?" in found.nsp:
+            # Clients of Socket.IO v2 send a namespace's query with its path.
             packet.namespace, _, query = found.nsp.partition("?")
             if kind is PacketType.CONNECT and found.data is None:
                 packet.data = query_data(query)
