@@ -34,7 +34,7 @@ BOUND = 500_000
 NEWS, SIZE = 16, 16_000
 
 #: Bytes by which memory may grow besides: sockets' buffers are the kernel's, so little remains.
-SPARE = 16_000_000
+SPARE = 4_000_000
 
 FLOOD = 50_000
 
