@@ -104,7 +104,7 @@ def test_one_of_200_that_does_not_read(kind: str, start: Start) -> None:
         client.close()
     stuck.close()
     [line] = server.take_errors().splitlines()
-    assert line.startswith("WARNING geventsio.engine: closed a client that does not read: ")
+    assert line.startswith("WARNING geventsio.engine.complaints: closed a client that does not read: ")
     assert f"max_buffer_bytes={BOUND}" in line and "127.0.0.1" in line
 
 
