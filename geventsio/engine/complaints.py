@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Complaints"]
 
-logger = logging.getLogger("geventsio.engine")
+#: A logger of their own, for who knows them and wants to hear no more of them.
+logger = logging.getLogger("geventsio.engine.complaints")
 
 
 class Complaints:
