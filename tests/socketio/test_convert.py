@@ -120,7 +120,7 @@ def server(serve: Serve) -> Server:
         (Point | Named | None, None, None),
         (list[str | bytes], ["x", b"y"], ["x", b"y"]),
         (Sequence[str | bytes], [b"y"], [b"y"]),
-        (set[str | bytes], ["x", b"x"], {"x", b"x"}),
+        (set[str | bytes], [b"x", b"x"], {b"x"}),
         (frozenset[str | bytes], ["x"], frozenset({"x"})),
         (tuple[str | bytes, ...], ["x", b"y"], ("x", b"y")),
         (tuple[str | bytes, int], [b"y", 1], (b"y", 1)),
