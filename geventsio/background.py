@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 from gevent import Greenlet, GreenletExit
 
 from geventsio.context import current_call
-from geventsio.dispatch import report
+from geventsio.handling.dispatch import report
 
 __all__ = ["spawn"]
 
