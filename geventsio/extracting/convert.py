@@ -80,9 +80,15 @@ def answer_converter(returns: Any) -> Callable[[Sequence[Any]], Any]:
 
 
 def is_tuple_type(annotation: Any) -> bool:
-    """Whether a type is about all arguments: a tuple or a NamedTuple."""
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
+    """Whether a type is about all arguments: a tuple or a NamedTuple, by whatever name."""
+    while not isinstance(annotation, type):
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+            continue
+        inner = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+        if inner is None:
+            break
+        annotation = inner  # of a NewType, or of Python 3.12's `type` statement
     origin = get_origin(annotation) or annotation
     return isinstance(origin, type) and issubclass(origin, tuple)
 
