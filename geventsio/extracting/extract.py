@@ -226,7 +226,8 @@ class CustomMarker(Marker):
     def make(self, wanted: Any, site: Site) -> Take:
         """See `Marker.make`."""
         source = self._source
-        if isinstance(source, type) and inspect.isfunction(inspect.getattr_static(source, "from_call")):
+        cls = get_origin(source) or source
+        if isinstance(cls, type) and inspect.isfunction(inspect.getattr_static(cls, "from_call")):
             raise TypeError(f"{self._name}.from_call must be a classmethod, or Annotated have an object of the class")
         allowed_in = getattr(source, "allowed_in", None)
         if allowed_in is not None:
@@ -313,10 +314,13 @@ def find_marker(annotation: Any) -> tuple[Marker | None, Any]:
 
 
 def _aliased(annotation: Any) -> Any:
-    """What an alias made by Python 3.12's `type` statement stands for."""
+    """What an alias made by Python 3.12's `type` statement, or a NewType, stands for."""
     try:
-        while not isinstance(annotation, type) and hasattr(annotation, "__value__"):
-            annotation = annotation.__value__
+        while not isinstance(annotation, type):
+            inner = getattr(annotation, "__value__", None) or getattr(annotation, "__supertype__", None)
+            if inner is None:
+                break
+            annotation = inner
     except NameError as error:
         raise TypeError(f"{error}, and an alias must name what is known where it stands") from None
     return annotation
@@ -334,7 +338,8 @@ def _has_marker(annotation: Any) -> bool:
 
 
 def _is_extractor(annotation: Any) -> bool:
-    return isinstance(annotation, type) and hasattr(annotation, "from_call")
+    cls = get_origin(annotation) or annotation
+    return isinstance(cls, type) and hasattr(cls, "from_call")
 
 
 def _has_extractor(annotation: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, NewType, TypeVar
 
 import gevent
 import pytest
@@ -261,6 +261,29 @@ def test_an_alias_of_an_extractor_is_one(serve: Serve) -> None:
 
 
 # What can't work
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Loaded(Generic[T]):
+    """A generic extractor, with a field that a client could send as well."""
+
+    value: T | None
+
+    @classmethod
+    def from_call(cls, socket: Socket) -> Loaded[T]:
+        return cls(None)
+
+
+@pytest.mark.parametrize("annotation", [Loaded[int], NewType("Own", Loaded), Loaded])  # type: ignore[valid-newtype]
+def test_an_extractor_by_another_name_is_never_data(serve: Serve, annotation: Any) -> None:
+    io = SocketIO()
+    got: list[Any] = []
+    io.ns("/").on("event", taking(annotation, got))
+    serve(io).connect().emit("event", {"value": 1})
+    assert wait_until(lambda: got) == [Loaded(None)]
 
 
 @dataclass
