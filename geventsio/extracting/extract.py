@@ -244,7 +244,8 @@ class Extract:
         function: returns the value. Its parameters are taken like those of the handler, by extractors or as the
             arguments of the event. It runs each time that the handler is to be called, and may switch greenlets.
         allowed_in: the kinds of handlers that may have it, out of "connect", "middleware", "event", "listener",
-            "error" and "disconnect"; None for all that have what its parameters need.
+            "error" and "disconnect"; None for all that have what its parameters need. "middleware" is about connect
+            middlewares; those of events belong to "event".
 
     Raises:
         ValueError: there is no such kind.

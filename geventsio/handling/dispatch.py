@@ -1,4 +1,7 @@
-"""The jobs of a socket: connecting, handling events, disconnecting. One runs at a time, in a worker greenlet."""
+"""The jobs of a socket: connecting, handling events, disconnecting.
+
+They run in worker greenlets, one at a time but for handlers that overlap.
+"""
 
 from __future__ import annotations
 
