@@ -168,13 +168,13 @@ class Client:
             raise ProtocolError("packet for a namespace that the client is not in")
 
     def _connect(self, path: str, packet: Packet) -> None:
+        if len(self.sockets) >= MAX_NAMESPACES:  # first, for to look for a dynamic namespace makes it
+            raise ProtocolError("too many namespaces")
         namespace = self._io.namespaces.find(path)
         if namespace is None:
             error = self._io.parser.encode_connect_error(path, {"message": "Invalid namespace"})
             self.session.send_group(error)
             return
-        if len(self.sockets) >= MAX_NAMESPACES:
-            raise ProtocolError("too many namespaces")
         if self._left is not None:
             self._left.pop(path, None)
         socket = self.sockets[path] = Socket(self, namespace)
