@@ -175,7 +175,7 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         """Disconnect from the namespace, or with `close` end the client's whole connection.
 
         What waits to be sent is sent first. The disconnect handler runs after the events that the client
-        had sent before. Legal in any OS thread; nothing happens when it is disconnected already.
+        had sent before. A client that is not connected yet, in a middleware, is refused. Legal in any OS thread; nothing happens when it is disconnected already.
         """
         if close:
             self.io.call(self.client.disconnect)
@@ -312,10 +312,13 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
             self.namespace.adapter.join(self, names)
 
     def _disconnect(self) -> None:
-        if self._state is State.CONNECTED:
+        reason = DisconnectReason.SERVER_NAMESPACE_DISCONNECT
+        if self._state is _CONNECTED:
             self.client.session.send_group(self.namespace.parser.encode_disconnect(self.ns))
+        elif self._state is State.CONNECTING:
+            self.client.refused(self, reason.value, None)
         self.client.left(self, by_server=True)
-        self.closed(DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
+        self.closed(reason)
 
     def _send(self, group: PacketGroup) -> None:
         if self._state is not _CONNECTED:
