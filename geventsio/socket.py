@@ -175,7 +175,8 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         """Disconnect from the namespace, or with `close` end the client's whole connection.
 
         What waits to be sent is sent first. The disconnect handler runs after the events that the client
-        had sent before. A client that is not connected yet, in a middleware, is refused. Legal in any OS thread; nothing happens when it is disconnected already.
+        had sent before. A client that is not connected yet, in a middleware, is refused. Legal in any OS
+        thread; nothing happens when it is disconnected already.
         """
         if close:
             self.io.call(self.client.disconnect)
