@@ -174,7 +174,7 @@ class Client:
             raise ProtocolError("packet for a namespace that the client is not in")
 
     def _connect(self, path: str, packet: Packet) -> None:
-        if self._unfinished >= MAX_NAMESPACES:
+        if self._unfinished >= MAX_NAMESPACES:  # first, for to look for a dynamic namespace makes it
             raise ProtocolError("too many namespaces")
         namespace = self._io.namespaces.find(path)
         if namespace is None:

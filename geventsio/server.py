@@ -298,10 +298,6 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
                 f"{what} in the thread that serves the clients: use emit here, or run this in a greenlet"
             )
 
-    def now(self) -> float:
-        """The time by which deadlines are kept (monotonic seconds), also before there is a hub."""
-        return self.engine.runtime.clock.now() if self.engine.has_started else monotonic()
-
     def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
         """The deadlines of acknowledgements that are awaited this many seconds; None for `ack_timeout`."""
         seconds = self.options.ack_timeout if timeout is None else timeout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +189,7 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         """Send encoded packets; False if they can't be. Never switches greenlets."""
         return self._state is _CONNECTED and self.client.session.send_group(group)
 
-    def send_volatile(self, kind: Hashable, group: PacketGroup) -> bool:
+    def send_volatile(self, kind: tuple[str, str], group: PacketGroup) -> bool:
         """Send encoded packets that may be lost to newer ones of their kind; False if it is closed."""
         return self._state is _CONNECTED and self.client.session.send_volatile(kind, group)
 
@@ -297,6 +297,7 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         for pending in (acks or {}).values():
             pending.resolve(self, closed_error())
         if state is _CONNECTED:
+            self.client.session.forget_volatile(self._is_volatile_of)
             self.client.session.server.callbacks.add()
             self._jobs.submit(run_disconnect, self, reason)
             self._jobs.lift()  # handlers may go on until the disconnect handler ends them
@@ -315,14 +316,17 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
             self.namespace.adapter.join(self, names)
 
     def _disconnect(self) -> None:
-        if self._state is State.CONNECTING:  # the client waits for an answer; the middleware that runs ends for itself
-            self._state = State.REFUSED
-            self.client.refused(self, ConnectRefused().message, None)
-            return
-        if self._state is State.CONNECTED:
+        reason = DisconnectReason.SERVER_NAMESPACE_DISCONNECT
+        if self._state is _CONNECTED:
             self.client.session.send_group(self.namespace.parser.encode_disconnect(self.ns))
+        elif self._state is State.CONNECTING:
+            self.client.refused(self, ConnectRefused().message, None)
         self.client.left(self, by_server=True)
-        self.closed(DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
+        self.closed(reason)
+
+    def _is_volatile_of(self, kind: Any) -> bool:
+        """Whether this is the kind of something that was sent to this socket, or to the one before it."""
+        return bool(kind[0] == self.namespace.path)
 
     def _send(self, group: PacketGroup) -> None:
         if self._state is not _CONNECTED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from geventsio.adapters.values import BroadcastOptions, EventPacket, RemoteSocketData
@@ -33,8 +33,13 @@ class LocalSocket(Protocol):
         """Send encoded packets; False if they can't be."""
         ...
 
-    def send_volatile(self, kind: Hashable, group: PacketGroup) -> bool:
-        """Send encoded packets that may be lost to newer ones of their kind; False if the socket is closed."""
+    def send_volatile(self, kind: tuple[str, str], group: PacketGroup) -> bool:
+        """Send encoded packets that may be lost to newer ones of their kind; False if the socket is closed.
+
+        Args:
+            kind: the namespace's path and the event's name.
+            group: the packets.
+        """
         ...
 
     def disconnect(self, close: bool = False) -> None:

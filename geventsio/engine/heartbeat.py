@@ -37,7 +37,8 @@ class Heartbeat:
     def excuse(self, session: Session) -> None:
         """Expect no pong: it may have come while we did not read from this client ourselves."""
         self._pongs.cancel(session)
-        if not session.is_upgrading:
+        # A ping that is due already stays so: who is paused again and again would never get one, and give us up.
+        if not session.is_upgrading and session not in self._pings:
             self._pings.start(session)
 
     def pong(self, session: Session) -> None:
@@ -52,7 +53,7 @@ class Heartbeat:
 
     def _ping(self, session: Session) -> None:
         if session.is_paused:
-            self._pings.start(session)
+            self._ping_unheard(session)
             return
         # The deadline counts from when the ping was due, or each timer's delay would be added to it.
         self._pongs.start(session, since=self._pings.due)
@@ -60,9 +61,14 @@ class Heartbeat:
 
     def _timed_out(self, session: Session) -> None:
         if session.is_paused:
-            self._pings.start(session)
+            self._ping_unheard(session)
         else:
             session.drop(DisconnectReason.PING_TIMEOUT)
+
+    def _ping_unheard(self, session: Session) -> None:
+        """Ping a client that we do not read from, for it to know that we are there, and expect no pong."""
+        self._pings.start(session)
+        session.ping()
 
 
 class ClientHeartbeat:

@@ -57,8 +57,8 @@ class Outbox(Protocol):
         """Send a group if the client keeps up; else keep it until then, in place of the last one of its kind."""
         ...
 
-    def forget_volatile(self) -> None:
-        """Drop what `send_volatile` has kept."""
+    def forget_volatile(self, is_over: Callable[[Hashable], bool] | None = None) -> None:
+        """Drop what `send_volatile` has kept: messages of the kinds for which `is_over` is true, or all."""
         ...
 
     def waiting(self) -> int:
@@ -98,9 +98,12 @@ class PollingOutbox:
             self._volatile = VolatileStore(self._bounds.size)
         self._volatile.put(kind, group)
 
-    def forget_volatile(self) -> None:
+    def forget_volatile(self, is_over: Callable[[Hashable], bool] | None = None) -> None:
         """See `Outbox`."""
-        self._volatile = None
+        if is_over is None:
+            self._volatile = None
+        elif self._volatile is not None:
+            self._volatile.drop(is_over)
 
     def waiting(self) -> int:
         """See `Outbox`."""
@@ -179,9 +182,12 @@ class WebSocketOutbox:
             self._volatile = VolatileStore(self._bounds.size)
         self._volatile.put(kind, group)
 
-    def forget_volatile(self) -> None:
+    def forget_volatile(self, is_over: Callable[[Hashable], bool] | None = None) -> None:
         """See `Outbox`."""
-        self._volatile = None
+        if is_over is None:
+            self._volatile = None
+        elif self._volatile is not None:
+            self._volatile.drop(is_over)
 
     def waiting(self) -> int:
         """See `Outbox`."""

@@ -80,6 +80,13 @@ class Rates:
         if self._address is not None:
             self._address.forget(session)
 
+    def release(self) -> None:
+        """Forget what was counted by a clock that is gone; see `geventsio.engine.release`. There are no sessions."""
+        if self._session is not None:
+            self._session.release()
+        if self._address is not None:
+            self._address.release()
+
 
 class RateLimit:
     """Lets each session send so many messages a second: one that sends faster is not read for a while.
@@ -117,6 +124,10 @@ class RateLimit:
         self._due.pop(session, None)
         if self._paused is not None:
             self._paused.cancel(session)
+
+    def release(self) -> None:
+        """See `Rates`."""
+        self._paused = None
 
     def _resume(self, session: Session) -> None:
         session.resume(session.PAUSED_BY_RATE)
@@ -189,6 +200,10 @@ class AddressRate:
         """Forget a session that has ended; its address is still known for a while."""
         self._addresses.pop(session, None)
         self._cancel(session)
+
+    def release(self) -> None:
+        """See `Rates`."""
+        self._due.clear()
 
     def _take(self, address: str, now: float) -> float:
         """Take one from an address, and return when it would be on time again."""

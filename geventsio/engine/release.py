@@ -28,3 +28,4 @@ def release(server: EngineServer) -> None:
     for name, attribute in vars(type(server)).items():
         if isinstance(attribute, cached_property):  # the server makes all of them when its first request arrives
             server.__dict__.pop(name, None)
+    server.rates.release()

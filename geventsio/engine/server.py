@@ -87,9 +87,9 @@ class EngineServer:
         self.sessions: dict[str, Session] = {}
         self._complaints = Complaints(self.options)
         self._admission = Admission(self.options, self.sessions, lambda: self.runtime.clock)
-        self._rates = self._admission.rates
+        self.rates = self._admission.rates
         self._deliver: OnMessage = self._on_message if inline else self._submit_message
-        self.deliver: OnMessage = self._deliver_counted if self._rates.are_limited else self._deliver
+        self.deliver: OnMessage = self._deliver_counted if self.rates.are_limited else self._deliver
 
     # Made when the first request arrives: see Runtime.
 
@@ -227,7 +227,7 @@ class EngineServer:
     def ended(self, session: Session, reason: DisconnectReason) -> None:
         """Tell the application about a session's end."""
         session.heartbeat.stop(session)
-        self._rates.forget(session)
+        self.rates.forget(session)
         self._complaints.ended(session, reason)
         if self._inline:
             self._on_close(session, reason)
@@ -346,7 +346,7 @@ class EngineServer:
     def _opened(self, session: Session, environ: Environ) -> None:
         self.sessions[session.sid] = session
         self._admission.capacity.add(session.sid, environ)
-        self._rates.add(session, environ)
+        self.rates.add(session, environ)
         if self.runtime.watchdog is not None:
             self.runtime.watchdog.watch(self.sessions)
         session.heartbeat.start(session)
@@ -357,7 +357,7 @@ class EngineServer:
 
     def _deliver_counted(self, session: Session, data: str | bytes) -> None:
         self._deliver(session, data)
-        self._rates.count(session)
+        self.rates.count(session)
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
         session.submit(self._on_message, data)

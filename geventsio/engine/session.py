@@ -175,6 +175,10 @@ class Session(Pausable):
         self.outbox.send_volatile(kind, group)
         return True
 
+    def forget_volatile(self, is_over: Callable[[Hashable], bool]) -> None:
+        """Drop what `send_volatile` has kept of some kinds."""
+        self.outbox.forget_volatile(is_over)
+
     def hold_output(self) -> None:
         """Let what is sent next travel apart from what has been sent; see `WebSocketOutbox.hold`."""
         if self._connection is not None:

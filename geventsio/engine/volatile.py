@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from geventsio.protocol.packet_group import PacketGroup
 
@@ -47,6 +47,11 @@ class VolatileStore:
         group = self._groups.pop(kind)
         self._size -= group.size
         return kind, group
+
+    def drop(self, is_over: Callable[[Hashable], bool]) -> None:
+        """Drop the messages of some kinds."""
+        for kind in [kind for kind in self._groups if is_over(kind)]:
+            self._size -= self._groups.pop(kind).size
 
     def lend(self, queue: deque[PacketGroup]) -> None:
         """Put what is kept at the end of a queue, from whose other end something is about to be sent."""

@@ -11,6 +11,7 @@ import gevent
 from gevent.event import Event
 
 from geventsio.adapters.base import Adapter
+from geventsio.engine.drain import WaitGroup
 from geventsio.errors import AdapterError
 from geventsio.namespaces.namespace import MAX_PATH, Namespace, NamespaceHandlers, normal_path
 from geventsio.namespaces.routes import Router
@@ -237,12 +238,13 @@ class Namespaces:
         if not self._io.engine.has_started:  # before the first request there is no hub, and nobody who must not wait
             namespace.close_adapter()
             return
-        self._io.engine.callbacks.add()
-        self._closing[namespace] = gevent.spawn(self._run_close, namespace)
+        callbacks = self._io.engine.callbacks
+        callbacks.add()
+        self._closing[namespace] = gevent.spawn(self._run_close, namespace, callbacks)
 
-    def _run_close(self, namespace: Namespace) -> None:
+    def _run_close(self, namespace: Namespace, callbacks: WaitGroup) -> None:
         try:
             namespace.close_adapter()
         finally:
             del self._closing[namespace]
-            self._io.engine.callbacks.done()
+            callbacks.done()  # of the hub's, which the server may have let go of meanwhile

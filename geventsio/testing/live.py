@@ -85,16 +85,23 @@ class LiveServer:
             raise RuntimeError("the server has been started already, or has other clients")
         self.io.release()
         self._starter = gevent.get_hub()
+        self._ready.clear()
+        self._stop.clear()
         self._thread = threading.Thread(target=self._run, name="geventsio-live-server", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if self._error is not None:
+        error, self._error = self._error, None
+        if error is not None:
             self._thread.join()
-            raise self._error
+            self._thread = None
+            raise error
 
     def stop(self) -> None:
-        """Close all connections and the port; nothing happens if it does not run. May switch greenlets."""
-        if self._thread is not None and self._error is None:
+        """Close all connections and the port; nothing happens if it does not run. May switch greenlets.
+
+        Started again, it listens on the same port, as a server that is restarted does.
+        """
+        if self._thread is not None:
             self._hub.loop.run_callback_threadsafe(self._stop.set)
             self._thread.join()
             self._thread = None

@@ -12,10 +12,11 @@ import pytest
 from msgspec.structs import replace
 
 from geventsio.adapters import Answer, BroadcastOptions, EventPacket, LocalSocket, RemoteSocketData
+from geventsio.context import current
 from geventsio.errors import AckClosedError, AckTimeoutError
 from geventsio.protocol.packet_group import PacketGroup
 from tests.adapters.cluster import Cluster, MakeCluster
-from tests.socketio.harness import wait_until
+from tests.socketio.harness import Log, wait_until
 from tests.socketio.peer import DISCONNECT, Packet
 
 
@@ -450,6 +451,27 @@ def test_a_remote_socket(cluster: Cluster, name: str) -> None:
     assert peer.packet() == Packet(DISCONNECT)
     wait_until(lambda: not socket.rooms)
     assert all(other.rest() == [] for other_name, other in cluster.peers.items() if other_name != name)
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_what_a_callback_of_a_remote_socket_s_answer_knows_and_raises(cluster: Cluster, name: str, log: Log) -> None:
+    remote = cluster.fetch(name)
+    failure = ZeroDivisionError()
+    known: list[object] = []
+    escaped: list[BaseException] = []
+    cluster.io.error_hooks.append(escaped.append)
+
+    def fail(done: object) -> None:
+        known.extend([current.event, current.socket, current.namespace, current.io])
+        raise failure
+
+    future = remote.emit_with_ack("question")
+    future.add_done_callback(fail)
+    cluster.peers[name].answer(cluster.peers[name].question()[0])
+    wait_until(lambda: escaped)
+    assert escaped == [failure]
+    assert "exception in the handler of 'ack'" in log.take_one().getMessage()
+    assert known == ["ack", remote, cluster.io.of("/"), cluster.io]
 
 
 @pytest.mark.parametrize("name", ["A", "B"])

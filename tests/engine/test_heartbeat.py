@@ -272,6 +272,25 @@ class TestPause:
         receive_ping(peer)
 
     @pytest.mark.parametrize("kind", KINDS)
+    def test_a_paused_client_is_pinged_all_the_same(self, serve: Serve, kind: str) -> None:
+        site = serve(ping_interval=0.03, ping_timeout=0.1)
+        peer = site.open(kind)
+        receive_ping(peer)
+        site.session().pause()
+        for _ in range(5):
+            receive_ping(peer)
+        assert site.endings == []
+
+    def test_pauses_put_no_ping_off(self, serve: Serve) -> None:
+        site = serve(ping_interval=0.1)
+        pinged = gevent.spawn(receive_ping, site.websocket())
+        while not pinged.ready():
+            site.session().pause()
+            site.session().resume()
+            gevent.sleep(0.005)
+        pinged.get()
+
+    @pytest.mark.parametrize("kind", KINDS)
     def test_a_client_that_ends_while_it_is_paused_is_forgotten(self, serve: Serve, kind: str) -> None:
         before = count(Session)
         site = serve(close_timeout=0.1)

@@ -277,7 +277,7 @@ class Loaded(Generic[T]):
         return cls(None)
 
 
-@pytest.mark.parametrize("annotation", [Loaded[int], NewType("Own", Loaded), Loaded])  # type: ignore[valid-newtype]
+@pytest.mark.parametrize("annotation", [Loaded[int], NewType("Own", Loaded), Loaded])
 def test_an_extractor_by_another_name_is_never_data(serve: Serve, annotation: Any) -> None:
     io = SocketIO()
     got: list[Any] = []

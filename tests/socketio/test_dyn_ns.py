@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from geventsio import (
     DynamicNamespace,
     EventCall,
     HandlerSignatureError,
+    Namespace,
     NamespaceError,
     Next,
     PatternConflictError,
@@ -405,6 +407,8 @@ def test_a_client_can_not_have_more_than_its_share(serve: Serve) -> None:
     peer.send_packet(Packet(CONNECT, "/256"))
     assert peer.end()[0].orderly
     wait_until(lambda: not io.nsps())
+    gc.collect()
+    assert not [found for found in gc.get_objects() if isinstance(found, Namespace) and found.path == "/256"]
 
 
 def test_a_client_that_comes_and_goes_leaves_nothing(serve: Serve) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from geventsio import BufferFullError, SerializeError, Socket, SocketClosedError, SocketIO
 from tests.socketio.harness import Log, Serve, Site, wait_until
-from tests.socketio.peer import Peer, PollingPeer, WebSocketPeer, http_request
+from tests.socketio.peer import DISCONNECT, Packet, Peer, PollingPeer, WebSocketPeer, http_request
 
 
 def one(serve: Serve, transport: str, **options: Any) -> tuple[Site, Peer, Socket]:
@@ -111,6 +111,28 @@ def test_it_is_not_sent_behind_a_disconnect(serve: Serve) -> None:
     ended, messages = peer.end()
     assert ended.orderly
     assert messages == ["1"]
+
+
+@pytest.mark.parametrize("who", ["server", "client"])
+def test_it_is_not_sent_to_a_namespace_that_has_been_left(serve: Serve, transport: str, who: str) -> None:
+    site, peer, socket = one(serve, transport)
+    site.io.ns("/chat")
+    chat = site.io.of("/chat").sockets[peer.connect("/chat")]
+    filled = clog(peer, socket)
+    chat.volatile().emit("event", "to nobody")
+    socket.volatile().emit("event", "to somebody")
+    if who == "server":
+        chat.disconnect()
+    else:
+        peer.send_packet(Packet(DISCONNECT, "/chat"))
+        wait_until(lambda: not chat.connected)
+    for _ in range(filled):
+        assert peer.event()[0] == "fill"
+    if who == "server":
+        assert peer.packet() == Packet(DISCONNECT, "/chat")
+    assert peer.event() == ["event", "to somebody"]
+    peer.connect("/chat")
+    assert peer.ask("echo", 1) == [1]
 
 
 @pytest.mark.parametrize("chain", ["rooms first", "volatile first", "broadcast", "everybody"])

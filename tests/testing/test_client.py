@@ -13,6 +13,7 @@ from flask import Flask
 from gevent.event import Event as Signal
 
 from geventsio import ConnectRefused, Data, DisconnectReason, Socket, SocketClosedError, SocketIO
+from geventsio.adapters import LocalAdapter
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.testing import ConnectError, Event, NotReceived, TestClient
 from tests.testing.conftest import NewClient
@@ -599,6 +600,24 @@ def test_a_handler_that_blocks_is_named(new: NewClient, caplog: pytest.LogCaptur
         client.connect().emit("block")
     assert "of 'block' in / blocked the hub" in caplog.text
     caplog.clear()
+
+
+def test_an_adapter_that_takes_its_time_to_close(new: NewClient) -> None:
+    gate = Signal()
+
+    class SlowAdapter(LocalAdapter):
+        def close(self) -> None:
+            gate.wait()
+
+    io = SocketIO(adapter=SlowAdapter)
+    io.ns("/")
+    io.dyn_ns("/{name}")
+    with new(io) as client:
+        client.connect("/a")
+    with new(io) as client:  # on the same hub, which the server has let go of meanwhile
+        gate.set()
+        client.connect("/")
+        assert io.close(5)
 
 
 def test_payload_of_a_dataclass(io: SocketIO, new: NewClient) -> None:

@@ -175,6 +175,26 @@ def test_a_rate_limit(new: NewClient) -> None:
         assert heard == list(range(20))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"rate_limit": 1, "rate_burst": 2}, {"rate_limit_per_address": 1, "rate_burst_per_address": 6}],
+    ids=["session", "address"],
+)
+def test_rates_begin_anew_with_each_test(new: NewClient, options: dict[str, Any]) -> None:
+    io = SocketIO(**options)
+    heard: list[int] = []
+    io.ns("/").on("say", heard.append)
+    for _ in range(2):
+        heard.clear()
+        with new(io) as client:
+            client.clock.advance(3600)
+            socket = client.connect()
+            for number in range(10):
+                socket.emit("say", number)
+            client.clock.advance(100)
+            assert heard == list(range(10))
+
+
 def test_handlers_wait_in_real_time(io: SocketIO, new: NewClient) -> None:
     @io.ns("/").on("nap")
     def nap() -> str:

@@ -98,6 +98,27 @@ def test_stopping_disconnects_the_clients(app: Any, reasons: list[str]) -> None:
     assert reasons == ["server shutting down"]
 
 
+def test_it_can_be_restarted(app: Any, reasons: list[str]) -> None:
+    server = LiveServer(app)
+    ports = set()
+    for _ in range(2):
+        with server, real_client() as client:
+            ports.add(server.port)
+            client.connect(server.url, transports=["polling"])
+            assert client.call("where", timeout=10) != threading.get_ident()
+    assert len(ports) == 1
+
+
+def test_a_server_that_could_not_start_can_be_started_later(app: Any) -> None:
+    with LiveServer(app) as server:
+        late = LiveServer(SocketIO(), port=server.port)
+        with pytest.raises(OSError, match="in use"):
+            late.start()
+        late.stop()  # it does not run
+    with late:
+        assert late.port == server.port
+
+
 def test_one_server_serves_test_clients_and_live_ones_in_turns(app: Any, io: SocketIO) -> None:
     for _ in range(2):
         with TestClient(app) as client:
