@@ -173,7 +173,7 @@ def test_without_a_secret_key_there_is_no_session(serve: Serve) -> None:
 # Flask-Login
 
 
-class User(UserMixin):
+class User(UserMixin):  # type: ignore[misc]
     """Somebody who may log in."""
 
     def __init__(self, name: str) -> None:
