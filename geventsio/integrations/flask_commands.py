@@ -66,7 +66,7 @@ def _run(
     try:
         serve(app, host, port, **options)
     except OSError as error:
-        raise click.ClickException(f"can't listen on {host}:{port}: {error.strerror}") from None
+        raise click.ClickException(f"can't listen: {error.strerror or error}") from None
 
 
 def _debugged(app: WSGIApp) -> WSGIApp:

@@ -1,0 +1,143 @@
+"""The example app after its move from Flask-SocketIO, as its clients see it: nothing has changed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+import socketio
+
+from tests.integrations.flask.command import DEADLINE, ROOT, FlaskCommand
+
+TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
+
+
+class Visitor:
+    """A client of the app, who has been greeted.
+
+    Args:
+        url: of the app.
+        transports: that the client may use.
+    """
+
+    def __init__(self, url: str, transports: list[str]) -> None:
+        self.client = socketio.SimpleClient()
+        self.client.connect(url, transports=transports, wait_timeout=DEADLINE)
+        assert self.hears() == ("Connected", 0)
+
+    def tells(self, event: str, **message: str) -> None:
+        """Send an event."""
+        self.client.emit(event, message)
+
+    def hears(self) -> tuple[str, int]:
+        """What comes next, but for what the background greenlet sends."""
+        while True:
+            event, message = self.client.receive(timeout=DEADLINE)
+            assert event == "my_response"
+            if message["data"] != "Server generated event":
+                return message["data"], message["count"]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The app, as its own command runs it."""
+    arguments = ["--app", "examples.flask_events.app", "socketio", "run", "--port", "0"]
+    command = FlaskCommand(ROOT, *arguments, FLASK_SECONDS="0.1")
+    try:
+        yield command.listening()
+        assert command.stop() == 0
+        assert "Traceback" not in command.output()
+    finally:
+        command.close()
+
+
+@pytest.fixture(params=TRANSPORTS)
+def visit(request: pytest.FixtureRequest, url: str) -> Iterator[Callable[[], Visitor]]:
+    """Lets clients come, which go when the test is over."""
+    visitors: list[Visitor] = []
+
+    def come() -> Visitor:
+        visitors.append(Visitor(url, TRANSPORTS[request.param]))
+        return visitors[-1]
+
+    yield come
+    for visitor in visitors:
+        visitor.client.disconnect()
+
+
+Visit = Callable[[], Visitor]
+
+
+def test_an_echo_and_its_count(visit: Visit) -> None:
+    first, second = visit(), visit()
+    first.tells("my_event", data="one")
+    assert first.hears() == ("one", 1)
+    first.tells("my_event", data="two")
+    assert first.hears() == ("two", 2)
+    second.tells("my_event", data="three")
+    assert second.hears() == ("three", 1)
+
+
+def test_a_broadcast(visit: Visit) -> None:
+    first, second = visit(), visit()
+    first.tells("my_broadcast_event", data="all")
+    assert first.hears() == second.hears() == ("all", 1)
+
+
+def test_rooms(visit: Visit) -> None:
+    first, second, outside = visit(), visit(), visit()
+    for visitor in (first, second):
+        visitor.tells("join", room="den")
+        assert visitor.hears() == ("In rooms: den", 1)
+    outside.tells("my_room_event", room="den", data="knock")
+    assert first.hears() == second.hears() == ("knock", 1)
+    second.tells("leave", room="den")
+    assert second.hears() == ("In rooms: ", 2)
+    outside.tells("close_room", room="den")
+    assert first.hears() == ("Room den is closing.", 2)
+    outside.tells("my_room_event", room="den", data="nobody is here")
+    for visitor in (first, second, outside):
+        visitor.tells("my_event", data="the end")
+        assert visitor.hears()[0] == "the end"
+
+
+def test_a_disconnect_after_the_answer(url: str) -> None:
+    client = socketio.Client(reconnection=False)
+    seen: list[Any] = []
+
+    @client.on("my_response")  # type: ignore[untyped-decorator]
+    def answer(message: Any) -> None:
+        seen.append(message["data"])
+
+    client.connect(url, wait_timeout=DEADLINE)
+    client.emit("disconnect_request")
+    client.wait()
+    assert not client.connected
+    assert "Disconnected!" in seen
+
+
+def test_a_ping(visit: Visit) -> None:
+    visitor = visit()
+    visitor.client.emit("my_ping")
+    while (received := visitor.client.receive(timeout=DEADLINE)) != ["my_pong"]:
+        assert received[0] == "my_response"
+
+
+def test_events_that_nobody_asked_for(visit: Visit) -> None:
+    visitor = visit()
+    counts = [visitor.client.receive(timeout=DEADLINE)[1]["count"] for _ in range(3)]
+    assert counts == list(range(counts[0], counts[0] + 3))
+
+
+def test_a_view_that_emits(visit: Visit, url: str) -> None:
+    visitor = visit()
+    assert requests.post(f"{url}/announce", data={"data": "lunch"}, timeout=DEADLINE).text == "done"
+    assert visitor.hears() == ("lunch", 0)
+
+
+def test_the_page_and_its_client(url: str) -> None:
+    page = requests.get(url, timeout=DEADLINE)
+    assert page.status_code == 200
+    assert "/socket.io/socket.io.js" in page.text
