@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DEADLINE", "ROOT", "FlaskCommand", "Start", "eventually"]
+__all__ = ["DEADLINE", "ROOT", "FlaskCommand", "Start", "environment", "eventually"]
 
 import os
 import re
@@ -37,6 +37,12 @@ def eventually(probe: Callable[[], T | None], what: str) -> T:
     return answer
 
 
+def environment() -> dict[str, str]:
+    """This process's environment, in which another one finds the package too."""
+    path = [value for value in (os.environ.get("PYTHONPATH"), str(ROOT)) if value]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
 class FlaskCommand:
     """A `flask` command that runs.
 
@@ -51,7 +57,7 @@ class FlaskCommand:
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-m", "flask", *arguments],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+            env={**environment(), **environ},
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )

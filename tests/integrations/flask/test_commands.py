@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket as plain_socket
 import ssl
@@ -17,7 +16,7 @@ import pytest
 import requests
 import socketio
 
-from tests.integrations.flask.command import DEADLINE, ROOT, FlaskCommand, Start
+from tests.integrations.flask.command import DEADLINE, ROOT, FlaskCommand, Start, environment
 
 PROGRAM = """
 from flask import Flask, current_app
@@ -68,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def client() -> Iterator[socketio.SimpleClient]:
     """A client that is not connected yet."""
-    client = socketio.SimpleClient()
+    client = socketio.SimpleClient(request_timeout=DEADLINE)
     yield client
     client.disconnect()
 
@@ -103,7 +102,7 @@ def test_app_run_serves_the_app_and_refuses_clients(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", "app.py"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

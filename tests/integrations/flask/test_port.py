@@ -9,6 +9,7 @@ import pytest
 import requests
 import socketio
 
+from tests.examples.demo import Demo
 from tests.integrations.flask.command import DEADLINE, ROOT, FlaskCommand
 
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
@@ -23,7 +24,7 @@ class Visitor:
     """
 
     def __init__(self, url: str, transports: list[str]) -> None:
-        self.client = socketio.SimpleClient()
+        self.client = socketio.SimpleClient(request_timeout=DEADLINE)
         self.client.connect(url, transports=transports, wait_timeout=DEADLINE)
         assert self.hears() == ("Connected", 0)
 
@@ -40,17 +41,27 @@ class Visitor:
                 return message["data"], message["count"]
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The app, as its own command runs it."""
-    arguments = ["--app", "examples.flask_events.app", "socketio", "run", "--port", "0"]
-    command = FlaskCommand(ROOT, *arguments, FLASK_SECONDS="0.1")
-    try:
-        yield command.listening()
-        assert command.stop() == 0
-        assert "Traceback" not in command.output()
-    finally:
-        command.close()
+@pytest.fixture(scope="module", params=["flask", "gunicorn"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The app, as its own command runs it, and as gunicorn does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLASK_SECONDS", "0.1")
+        if request.param == "gunicorn":
+            demo = Demo("examples.flask_events", "gunicorn")
+            try:
+                yield demo.url.rstrip("/")
+            except BaseException:
+                demo.kill()
+                raise
+            demo.close()
+            return
+        command = FlaskCommand(ROOT, "--app", "examples.flask_events.app", "socketio", "run", "--port", "0")
+        try:
+            yield command.listening()
+            assert command.stop() == 0
+            assert "Traceback" not in command.output()
+        finally:
+            command.close()
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -104,7 +115,7 @@ def test_rooms(visit: Visit) -> None:
 
 
 def test_a_disconnect_after_the_answer(url: str) -> None:
-    client = socketio.Client(reconnection=False)
+    client = socketio.Client(reconnection=False, request_timeout=DEADLINE)
     seen: list[Any] = []
 
     @client.on("my_response")  # type: ignore[untyped-decorator]
