@@ -36,9 +36,7 @@ def _choice(kind: str, available: Sequence[Any]) -> Any:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="one round of a second each, without the longest"
-    )
+    parser.add_argument("--quick", action="store_true", help="one round of a second each, without the longest")
     parser.add_argument("--rounds", type=int, help="default: 7")
     parser.add_argument("--seconds", type=float, help="of measuring, after one of warming up (default: 2)")
     parser.add_argument("--servers", type=_choice("server", SERVERS), default=list(SERVERS), metavar="A,B")

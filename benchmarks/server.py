@@ -2,8 +2,8 @@
 
 In the namespace `/` the events `echo` and `binary` are emitted back to their sender with their argument, `ack` answers
 with it, `bcast` is emitted to everyone, `bcast10` ten times, and `room` to the members of a room that clients enter
-with `join`. Everything else is answered by an app that says nothing but `ok`. The servers in `benchmarks.peers` do
-the same.
+with `join`; `flood` is not answered. Everything else is answered by an app that says nothing but `ok`. The servers in
+`benchmarks.peers` do the same.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ def _load(parser: str) -> WSGIApplication:
     @root.on("bcast")
     def bcast(argument: object) -> None:
         io.emit("bcast", argument)
+
+    @root.on("flood")
+    def flood(argument: object) -> None:
+        pass
 
     @root.on("bcast10")
     def bcast10(argument: object) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic
 
 from gevent.event import Event
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AckRelay", "AckStream", "Collector"]
 
+logger = logging.getLogger("geventsio")
+
 
 class Collector:
     """Counts those who are to answer: this server's sockets one by one, those of other servers by their number.
@@ -33,7 +35,6 @@ class Collector:
 
     __slots__ = (
         "_ack_id",
-        "_begun",
         "_deadlines",
         "_elsewhere",
         "_ended",
@@ -51,7 +52,6 @@ class Collector:
     def __init__(self, io: SocketIO, timeout: float | None) -> None:
         self._io = io
         self._ack_id = 0
-        self._begun = 0.0
         #: The seconds that clients have.
         self.timeout = io.options.ack_timeout if timeout is None else timeout
         self._deadlines: Timeouts[PendingAck] | None = None
@@ -63,9 +63,8 @@ class Collector:
         self._ended: Callable[[], object] | None = None
 
     def begin(self, ack_id: int) -> None:
-        """Learn that the adapter is about to send what asks for acknowledgements of this id: their time begins."""
+        """Learn that the adapter is about to send what asks for acknowledgements of this id."""
         self._ack_id = ack_id
-        self._begun = monotonic()
 
     def sent(self) -> None:
         """Learn that the adapter has sent to all."""
@@ -158,7 +157,7 @@ class Collector:
     def _start_time(self) -> None:
         # Only when there is somebody to wait for: a server that nobody has connected to takes no hub.
         self._deadlines = self._io.ack_deadlines(self.timeout)
-        self._deadlines.start(self, self._begun)
+        self._deadlines.start(self)
 
     def _look(self) -> None:
         if self._stage == self._SENT and not (self._waiting or self._servers or self._elsewhere):
@@ -174,7 +173,7 @@ class Collector:
             self._deadlines.cancel(self)
         ended, self._ended = self._ended, None
         if ended is not None:
-            ended()
+            _tell_adapter(ended)
         self._finish(expired)
 
     def _take(self, socket_id: str, answer: Answer) -> None:
@@ -207,7 +206,7 @@ class AckRelay(Collector):
         super().expect(socket)
 
     def _take(self, socket_id: str, answer: Answer) -> None:
-        self._answered(socket_id, answer)
+        _tell_adapter(self._answered, socket_id, answer)
 
 
 class AckStream(Collector, Generic[T]):
@@ -269,3 +268,11 @@ class AckStream(Collector, Generic[T]):
 
     def _finish(self, expired: bool) -> None:
         self._arrived.set()
+
+
+def _tell_adapter(callback: Callable[..., object], *args: object) -> None:
+    """Call an adapter back, in the middle of what a client or the clock has caused: its errors are not theirs."""
+    try:
+        callback(*args)
+    except Exception:
+        logger.exception("an adapter failed when it was told of an acknowledgement")

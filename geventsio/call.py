@@ -23,7 +23,7 @@ class Call:
         args: the event's arguments, the auth payload, or the disconnect reason.
         event: the event's name; "connect", "disconnect", or "ack" for the callback of an acknowledgement.
         ack_id: of the event; None if the client asked for no acknowledgement.
-        kept: what several parameters take alike, once one of them has; not there until then.
+        kept: what several parameters of its handler take alike; only there for handlers that do.
     """
 
     __slots__ = ("_ack", "ack_id", "args", "event", "kept", "socket")
@@ -44,11 +44,13 @@ class Call:
             self._ack = AckSender(self.socket, self.ack_id)
         return self._ack
 
-    def answer_error(self, error: ExtractError) -> None:
-        """Tell the client why its event was skipped, if it waits for an answer and the namespace wants that."""
+    def answer_error(self, error: BaseException) -> None:
+        """Tell the client that its event has failed, if it waits for an answer and the namespace wants that."""
         if self.ack_id is None or not self.socket.namespace.handlers.answers_errors or self.ack.sent:
             return
-        told = {"message": str(error), "parameter": error.parameter, "path": error.path}
+        told: dict[str, object] = {"message": "Internal server error"}  # what others say is not for strangers
+        if isinstance(error, ExtractError):
+            told = {"message": str(error), "parameter": error.parameter, "path": error.path}
         with suppress(SendError):
             self.ack.send({"error": told})
 

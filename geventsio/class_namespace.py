@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from geventsio.context import current
 from geventsio.errors import NamespaceError
+from geventsio.namespace import Namespace, NamespaceHandlers
 from geventsio.registry import check_event_name
 
 if TYPE_CHECKING:
-    from geventsio.namespace import Namespace
     from geventsio.server import SocketIO
 
 __all__ = ["ClassNamespace", "event"]
@@ -73,7 +74,7 @@ class ClassNamespace:
     """
 
     path: str = "/"
-    _namespace: Namespace | None = None
+    _attached: NamespaceHandlers | None = None
 
     def __init__(self, path: str | None = None) -> None:
         if path is not None:
@@ -81,14 +82,14 @@ class ClassNamespace:
 
     @property
     def namespace(self) -> Namespace:
-        """The namespace, with its operators.
+        """The namespace, with its operators; of a dynamic one, the one that the running handler is for.
 
         Raises:
             NamespaceError: the instance has not been registered.
+            RuntimeError: it serves a dynamic namespace, and no handler is running.
         """
-        if self._namespace is None:
-            raise NamespaceError(f"{self!r} is not registered: register it with io.register(...)")
-        return self._namespace
+        attached = self._registered()
+        return attached if isinstance(attached, Namespace) else current.namespace
 
     @property
     def io(self) -> SocketIO:
@@ -97,22 +98,25 @@ class ClassNamespace:
         Raises:
             NamespaceError: the instance has not been registered.
         """
-        return self.namespace.io
+        return self._registered().io
 
-    def attach(self, namespace: Namespace) -> Namespace:
-        """Register all methods with a namespace; `SocketIO.register` calls it. Nothing is registered if one can't be.
+    def attach(self, handlers: NamespaceHandlers) -> None:
+        """Register all methods with a namespace or a dynamic one, whatever `path` says; or none if one can't be.
+
+        `SocketIO.register` does it with the namespace of the path. With dynamic ones it is
+        `Chat().attach(io.dyn_ns("/chat/{room}"))`.
 
         Raises:
             HandlerSignatureError: a method's parameters can't be resolved.
-            NamespaceError: this instance, or another one for the same path, is registered already; or the namespace
-                has a connect handler, and so has the class.
+            NamespaceError: this instance, or another one for the same path, is registered already; or there is a
+                connect handler, and the class has one too.
             ValueError: an event's name is reserved.
         """
-        if self._namespace is not None or namespace.owner is not None:
-            raise NamespaceError(f"{namespace.path} or {self!r} is registered already: each path has an instance")
+        if self._attached is not None or handlers.owner is not None:
+            raise NamespaceError(f"{handlers.path} or {self!r} is registered already: each path has an instance")
         events = list(_events_of(self))
         others = list(_others_of(self))
-        kinds = namespace.io.kinds
+        kinds = handlers.io.kinds
         for item, method in events:
             check_event_name(item.name)
             kinds.event.plan(method)
@@ -120,12 +124,16 @@ class ClassNamespace:
             getattr(kinds, _OTHERS[name]).plan(method)
         # First the one that may be taken.
         for name, method in others:
-            getattr(namespace, name)(method)
+            getattr(handlers, name)(method)
         for item, method in events:
-            namespace.on(item.name, method, concurrent=item.concurrent)
-        self._namespace = namespace
-        namespace.owner = self
-        return namespace
+            handlers.on(item.name, method, concurrent=item.concurrent)
+        self._attached = handlers
+        handlers.owner = self
+
+    def _registered(self) -> NamespaceHandlers:
+        if self._attached is None:
+            raise NamespaceError(f"{self!r} is not registered: register it with io.register(...)")
+        return self._attached
 
 
 #: Methods that handle no event of their own, and the kinds of handlers that they are. The connect handler is the

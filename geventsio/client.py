@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from geventsio.engine.runtime import Assembler
 from geventsio.engine.session import Session
@@ -11,7 +11,7 @@ from geventsio.engine.timeouts import Timeouts
 from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.sio_packet import Packet, PacketType
 from geventsio.socket import Socket
-from geventsio.types import DisconnectReason
+from geventsio.types import DisconnectReason, ProtocolVersion
 
 if TYPE_CHECKING:
     from geventsio.server import SocketIO
@@ -33,6 +33,8 @@ _EVENT = PacketType.EVENT
 class Client:
     """Decodes what one client sends and hands it to its sockets. All of it runs where packets are read."""
 
+    protocol: ClassVar[ProtocolVersion] = ProtocolVersion.V5
+
     __slots__ = ("_decoder", "_io", "_is_assembling", "_left", "session", "sockets")
 
     def __init__(self, io: SocketIO, session: Session) -> None:
@@ -44,6 +46,10 @@ class Client:
         self.sockets: dict[str, Socket] = {}
         # Namespaces that the server has ended: events to them may be under way, and are no error.
         self._left: dict[str, None] | None = None
+
+    def start(self) -> None:
+        """Give the client its time to connect to a namespace."""
+        self._io.connecting.start(self)
 
     def receive(self, data: str | bytes) -> None:
         """Take a message from the Engine.IO session.
@@ -88,7 +94,7 @@ class Client:
         """Tell the client that it is connected to a namespace, in a segment of its own."""
         self._io.connecting.cancel(self)
         path = socket.namespace.path
-        self.session.send_group(self._io.parser.encode_connect(path, {"sid": socket.id}))
+        self.session.send_group(self._io.parser.encode_connect(path, self._greeting(socket)))
         self.session.hold_output()
 
     def refused(self, socket: Socket, message: str, data: object) -> None:
@@ -97,10 +103,10 @@ class Client:
         self.left(socket, by_server=True)
         encode = self._io.parser.encode_connect_error
         try:
-            error = encode(path, {"message": message} if data is None else {"message": message, "data": data})
+            error = encode(path, self._refusal(message, data))
         except SerializeError:
             logger.exception("the data of a refusal can't be sent")
-            error = encode(path, {"message": message})
+            error = encode(path, self._refusal(message, None))
         self.session.send_group(error)
 
     def left(self, socket: Socket, by_server: bool) -> None:
@@ -114,6 +120,14 @@ class Client:
                 elif len(self._left) >= MAX_NAMESPACES:  # of a dynamic namespace there are any number
                     del self._left[next(iter(self._left))]
                 self._left[path] = None
+
+    def _greeting(self, socket: Socket) -> object:
+        """The payload of a CONNECT packet."""
+        return {"sid": socket.id}
+
+    def _refusal(self, message: str, data: object) -> object:
+        """The payload of a CONNECT_ERROR packet."""
+        return {"message": message} if data is None else {"message": message, "data": data}
 
     @property
     def _assembling(self) -> Timeouts[Assembler]:
@@ -171,6 +185,6 @@ class Client:
         if socket.pending_events > HARD_LIMIT * self._io.options.max_pending_events:
             logger.warning("closing a connection: too many events of one socket wait for their handlers")
             self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
-        elif not socket.owes_ack:  # or the answer that its handler waits for could not be read
+        elif not any(other.owes_ack for other in self.sockets.values()):  # or the answer could not be read
             self.session.pause()
             socket.when_drained(self.session.resume)

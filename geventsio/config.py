@@ -49,13 +49,15 @@ _COUNTS = {
     "max_connections": "connections",
     "max_connections_per_address": "connections",
     "rate_burst": "messages",
+    "rate_burst_per_address": "messages",
 }
+_MAY_BE_ZERO = frozenset({"max_attachments"})
 #: Limits that None turns off.
-_OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst"})
+_OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_burst", "rate_burst_per_address"})
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
 _SWITCHES = frozenset(
-    "allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
+    "allow_eio3 allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
 )
 _PARSERS = ("common", "msgpack")
 
@@ -68,6 +70,7 @@ class EngineOptions:
         req_path: URL path of the server; one path segment, not a prefix.
         transports: the transports that clients may use.
         allow_upgrades: whether a polling session may upgrade to websocket.
+        allow_eio3: whether clients of Engine.IO v3 are served as well: socket.io-client 1 and 2.
         ping_interval: seconds from one heartbeat to the next.
         ping_timeout: seconds that a client may take to answer a ping.
         upgrade_timeout: seconds from a websocket's probe to its upgrade packet.
@@ -95,12 +98,16 @@ class EngineOptions:
             more waits, unread. None for any number.
         rate_burst: messages that may come at once before `rate_limit` slows a client down; None for as many as
             two seconds allow.
+        rate_limit_per_address: the same for all clients of one address (of IPv6, one /64 network) together, where
+            a handshake counts as a message; what is more is answered 429. Mind that offices share an address.
+        rate_burst_per_address: what `rate_burst` is to `rate_limit`.
         body_timeout: seconds that a POST's body may take to arrive.
     """
 
     req_path: str = "/engine.io"
     transports: Sequence[str] = ("polling", "websocket")
     allow_upgrades: bool = True
+    allow_eio3: bool = False
     ping_interval: float = 25
     ping_timeout: float = 20
     upgrade_timeout: float = 10
@@ -121,12 +128,15 @@ class EngineOptions:
     max_connections_per_address: int | None = None
     rate_limit: float | None = None
     rate_burst: int | None = None
+    rate_limit_per_address: float | None = None
+    rate_burst_per_address: int | None = None
     body_timeout: float = 20
 
     def __post_init__(self) -> None:
         _check_common(self)
-        if self.rate_limit is not None:
-            check_duration("rate_limit", self.rate_limit, "of messages a second")
+        for name in ("rate_limit", "rate_limit_per_address"):
+            if getattr(self, name) is not None:
+                check_duration(name, getattr(self, name), "of messages a second")
         if self.allow_request is not None and not callable(self.allow_request):
             raise TypeError(f"allow_request must be a function of the WSGI environ, not {self.allow_request!r}")
         object.__setattr__(self, "cookie", _check_cookie(self.cookie))
@@ -191,7 +201,7 @@ def split_options(options: dict[str, Any]) -> tuple[EngineOptions, SocketIOOptio
     options = {"req_path": "/socket.io", **options}
     engine_names = {field.name for field in fields(EngineOptions)}
     socketio_names = {field.name for field in fields(SocketIOOptions)}
-    check_names(options, engine_names | socketio_names)
+    check_names(options, engine_names | socketio_names | {"adapter"})
     engine = EngineOptions(**{name: value for name, value in options.items() if name in engine_names})
     return engine, SocketIOOptions(**{name: value for name, value in options.items() if name in socketio_names})
 
@@ -256,8 +266,9 @@ def check_duration(name: str, value: object, unit: str = "of seconds") -> None:
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number of {_COUNTS[name]}, not {value!r}")
-    if value < 0 or (value == 0 and name != "max_attachments"):
-        raise ValueError(f"{name} must be a positive number of {_COUNTS[name]}, not {value!r}")
+    if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
+        zero = "0 or " if name in _MAY_BE_ZERO else ""
+        raise ValueError(f"{name} must be {zero}a positive number of {_COUNTS[name]}, not {value!r}")
 
 
 def _check_transports(transports: object) -> tuple[str, ...]:

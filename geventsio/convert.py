@@ -26,10 +26,13 @@ BINARY_TYPES = (bytes, bytearray, memoryview)
 #: Types whose values are taken as they are; the parsers make no subclasses of them.
 EXACT_TYPES = frozenset({str, int, float, bool})
 
+#: What comes of values that don't fit, from msgspec (whose error is no ValueError in all versions) and from classes.
+UNFIT = (msgspec.ValidationError, ValueError, TypeError, RecursionError)
+
 #: Converters that are kept: handlers that each connection registers, and answers, ask for the same ones again.
 MAX_CACHED = 512
 
-_BINARY_INFO = (msgspec.inspect.BytesType, msgspec.inspect.ByteArrayType, msgspec.inspect.MemoryViewType)
+_BINARY_INFO = ("BytesType", "ByteArrayType", "MemoryViewType")  # by name: not all versions know memoryviews
 
 _WHERE = re.compile(r"(?P<reason>.*) - at (?P<key>`key` in )?`(?P<path>\$.*)`", re.DOTALL)
 
@@ -87,7 +90,8 @@ def is_tuple_type(annotation: Any) -> bool:
 def value_converter(annotation: Any) -> Convert | None:
     """Return what turns a value into a type; None if everything fits.
 
-    Members of a union that look alike on the wire are tried from left to right: `UUID | str` is a UUID if it can be.
+    Members of a union that look alike on the wire are tried in turn, and str comes last: a `str | UUID` is a UUID if it
+    can be. Of several classes, the first whose fields fit is taken.
 
     Raises:
         TypeError: nothing from a client can be turned into this type.
@@ -95,7 +99,7 @@ def value_converter(annotation: Any) -> Convert | None:
     if annotation in (Parameter.empty, Any, object):
         return None
     try:
-        # Unions are equal whatever the order of their members, which decides here; their texts are not.
+        # Unions are equal whatever the order of their members, which may decide; their texts are not.
         return _cached(annotation, None if isinstance(annotation, type) else repr(annotation))
     except TypeError:
         # An annotation that can't be hashed is one as well; any other cause is found again.
@@ -137,7 +141,7 @@ def _make_simple(annotation: Any) -> Convert:
     def convert(value: Any) -> Any:
         try:
             return msgspec.convert(value, annotation)
-        except (ValueError, TypeError, RecursionError) as error:
+        except UNFIT as error:
             raise _extract_error(error) from error
 
     if isinstance(annotation, type) and annotation in EXACT_TYPES:
@@ -152,7 +156,7 @@ def _make_with_options(annotation: Any) -> Convert:
         try:
             # Objects of JavaScript have no keys but strings.
             return msgspec.convert(value, annotation, builtin_types=BINARY_TYPES, str_keys=True)
-        except (ValueError, TypeError, RecursionError) as error:
+        except UNFIT as error:
             raise _extract_error(error) from error
 
     return convert
@@ -162,7 +166,7 @@ def _needs_options(info: Any) -> bool:
     """Whether a part of a type is made of something else than msgspec would think."""
     key = getattr(info, "key_type", None)
     is_keyed_otherwise = key is not None and not isinstance(key, (msgspec.inspect.StrType, msgspec.inspect.AnyType))
-    return is_keyed_otherwise or isinstance(info, _BINARY_INFO)
+    return is_keyed_otherwise or type(info).__name__ in _BINARY_INFO
 
 
 def _extract_error(error: Exception) -> ExtractError:

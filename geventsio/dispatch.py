@@ -154,7 +154,7 @@ def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
             else:
                 handler(call)
     except BaseException as error:
-        report(call, error)
+        fail(call, error)
     finally:
         socket.namespace.remove(socket)
         socket.client.session.server.callbacks.done()
@@ -190,9 +190,13 @@ def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
         return f"the adapter's {_name(args[1])} in {args[0].path}"
     socket: Socket = args[0]
     if job is run_event:
-        event = args[1].data
-        handler = find_handler(socket.namespace.handlers, socket.handlers, event)
-        return f"the handler {_name(handler and handler.function)} of {event!r} in {socket.ns}"
+        event, shared, own = args[1].data, socket.namespace.handlers, socket.handlers
+        handler = find_handler(shared, own, event)
+        is_wrapped = shared.is_wrapped or (own and own.is_wrapped) or shared.kinds.units
+        around = ", or what is called around it," if is_wrapped else ""
+        # One that serves once may be gone already.
+        name = "a handler" if handler is None else f"the handler {_name(handler.function)}"
+        return f"{name} of {event!r} in {socket.ns}{around}"
     if job is run_disconnect:
         last = _disconnect_handler(socket)
         return f"the disconnect handler {_name(last and last.function)} in {socket.ns}"
@@ -210,26 +214,27 @@ def report(call: Call, error: BaseException, client_left: bool = True) -> None:
         raise error
     socket: Socket = call.socket
     logger.error("exception in the handler of %r in %s", call.event, socket.ns, exc_info=error, extra=_fields(call))
-    _tell(call, error)
+    if not _tell(call, error):
+        _run_hooks(socket, error)
 
 
 def fail(call: Call, error: BaseException) -> None:
-    """Take what an event ended with: parameters that don't fit, or what escaped."""
+    """Take what a handler ended with: do what `report` does, or skip its event for parameters that don't fit."""
+    call.answer_error(error)
     if isinstance(error, ExtractError):
         logger.warning("skipped the event %r in %s: %s", call.event, call.socket.ns, error, extra=_fields(call))
-        call.answer_error(error)
         _tell(call, error)
     else:
         report(call, error)
 
 
-def _tell(call: Call, error: BaseException) -> None:
-    """Call the error handler, if there is one."""
+def _tell(call: Call, error: BaseException) -> bool:
+    """Call the error handler; False if there is none."""
     socket: Socket = call.socket
     own = socket.handlers
     handler = (own and own.error) or socket.namespace.handlers.error
     if handler is None:
-        return
+        return False
     units = socket.namespace.handlers.kinds.units
     try:
         with ExitStack() as stack:
@@ -237,11 +242,18 @@ def _tell(call: Call, error: BaseException) -> None:
                 _enter_again(units, call, stack)
             handler(Call(socket, [error], call.event))
     except (GreenletExit, SocketClosedError):
-        return
+        pass
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as failure:
         logger.error("exception in the error handler of %s", socket.ns, exc_info=failure, extra=_fields(call))
+        _run_hooks(socket, failure)
+    return True
+
+
+def _run_hooks(socket: Socket, error: BaseException) -> None:
+    for hook in socket.io.error_hooks:
+        hook(error)
 
 
 def _enter_again(units: tuple[UnitOfWork, ...], call: Call, stack: ExitStack) -> None:

@@ -19,6 +19,8 @@ when the handler is registered. What can't work is a `HandlerSignatureError` the
 | `HttpExtension[T]`, `MaybeHttpExtension[T]` | the same of the HTTP request's (`http_extensions`) | all |
 | anything else | the next argument of the event; the auth payload; the reason; validated to the type | all |
 
+Listeners, event middlewares and error handlers have all of these but `Data`, `AckSender` and `DisconnectReason`.
+
 When a parameter can't be taken, an event handler is skipped: that is logged, `on_error` is told, and the client's
 acknowledgement is answered if the namespace says `answer_errors()`. A connect handler or a middleware refuses the
 connection. A disconnect handler is skipped, and the socket is cleaned up all the same.
@@ -48,7 +50,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection
 from operator import attrgetter
-from types import NoneType
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from geventsio.call import Call, Take
@@ -57,10 +59,10 @@ from geventsio.errors import ExtractError
 from geventsio.take import take_all, take_value
 
 if TYPE_CHECKING:
+    from geventsio.handlers import HandlerKind
     from geventsio.plan import Site
 
 __all__ = [
-    "Call",
     "Data",
     "Event",
     "Extension",
@@ -77,7 +79,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: What `allowed_in` may name.
-KINDS = frozenset({"connect", "middleware", "event", "disconnect"})
+KINDS = frozenset({"connect", "disconnect", "error", "event", "listener", "middleware"})
 
 # Types that are made of values: checkers take what stands in the brackets of the names themselves for types.
 _ANNOTATED: Any = Annotated
@@ -85,13 +87,11 @@ _UNION: Any = Union
 
 
 class Marker:
-    """What stands in an `Annotated` type to say where the parameter is taken from.
+    """What stands in an `Annotated` type to say where the parameter is taken from."""
 
-    Attributes:
-        takes_argument: whether plain parameters go on behind the first argument.
-    """
-
-    takes_argument = False
+    def takes_argument(self, kind: HandlerKind) -> bool:
+        """Whether the parameter is the first argument, and plain parameters go on behind it."""
+        return False
 
     def make(self, wanted: Any, site: Site) -> Take:
         """Return what takes the parameter.
@@ -109,7 +109,9 @@ class Marker:
 class DataMarker(Marker):
     """Marks `Data[T]`."""
 
-    takes_argument = True
+    def takes_argument(self, kind: HandlerKind) -> bool:
+        """See `Marker.takes_argument`."""
+        return True
 
     def make(self, wanted: Any, site: Site) -> Take:
         """See `Marker.make`."""
@@ -145,6 +147,10 @@ class TryDataMarker(DataMarker):
 
 class EventMarker(Marker):
     """Marks `Event`."""
+
+    def takes_argument(self, kind: HandlerKind) -> bool:
+        """See `Marker.takes_argument`."""
+        return kind.names_event
 
     def make(self, wanted: Any, site: Site) -> Take:
         """See `Marker.make`."""
@@ -236,8 +242,8 @@ class Extract:
     Args:
         function: returns the value. Its parameters are taken like those of the handler, by extractors or as the
             arguments of the event. It runs each time that the handler is to be called, and may switch greenlets.
-        allowed_in: the kinds of handlers that may have it, out of "connect", "middleware", "event" and "disconnect";
-            None for all that have what its parameters need.
+        allowed_in: the kinds of handlers that may have it, out of "connect", "middleware", "event", "listener",
+            "error" and "disconnect"; None for all that have what its parameters need.
 
     Raises:
         ValueError: there is no such kind.
@@ -322,7 +328,7 @@ def _without(annotation: Any, member: type) -> Any:
 def _class_of(wanted: Any, name: str) -> type:
     """The class by which a value is found; of a generic one, what stands before the brackets."""
     cls = get_origin(wanted) or wanted
-    if not isinstance(cls, type):
+    if not isinstance(cls, type) or cls is UnionType:
         raise TypeError(f"{name}[...] must name one class, not {wanted}")
     return cls
 

@@ -26,10 +26,11 @@ class HandlerKind:
         refused: classes that other kinds know, with the reason why this one can't have them.
         has_data: whether `Data[T]` is allowed.
         validates: whether plain parameters are validated to their annotations.
+        has_event: whether `Event` is allowed; None for where there is any number of arguments.
+        names_event: whether the first argument is the event's name.
 
     Attributes:
         key: the name in short, as in `allowed_in` of extractors.
-        has_event: whether `Event` is allowed.
         state: what `State[T]` can be, by its type.
     """
 
@@ -41,15 +42,18 @@ class HandlerKind:
         refused: Mapping[type[Any], str],
         has_data: bool = True,
         validates: bool = True,
+        has_event: bool | None = None,
+        names_event: bool = False,
     ) -> None:
         self.name = name
         self.arguments = arguments
         self.injectable = dict(injectable)
         self.refused = dict(refused)
         self.has_data = has_data
-        self.validates = validates
         self.key = name.partition(" ")[0]
-        self.has_event = arguments is None
+        self.validates = validates
+        self.has_event = arguments is None if has_event is None else has_event
+        self.names_event = names_event
         self.state: Mapping[type[Any], Any] = {}
         self._plans: dict[CodeType, tuple[dict[str, Any], Plan]] = {}
 
@@ -68,7 +72,7 @@ class HandlerKind:
             return cached[1]
         plan, used_local_names = make_plan(self, function)
         if not used_local_names and len(self._plans) < MAX_CACHED_PLANS:
-            self._plans[function.__code__] = (annotations, plan)
+            self._plans[function.__code__] = (dict(annotations), plan)
         return plan
 
     def injected(self, annotation: Any) -> Take | None:

@@ -26,12 +26,14 @@ def run_listeners(
 ) -> None:
     """Show an event to the namespace's listeners and the socket's. May switch greenlets."""
     for listener in shared.listeners if own is None else shared.listeners + own.listeners:
+        # Without the ack id: who only watches answers nothing, not even that it can't be called.
+        seen = Call(call.socket, [call.event, *call.args], call.event)
         try:
-            listener(Call(call.socket, [call.event, *call.args], call.event))
+            listener(seen)
         except GreenletExit:
             raise
         except BaseException as error:
-            failed(call, error)
+            failed(seen, error)
 
 
 def run_middlewares(call: Call, shared: EventHandlers, own: EventHandlers | None) -> Any:

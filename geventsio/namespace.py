@@ -36,6 +36,7 @@ __all__ = ["MAX_PATH", "Namespace", "NamespaceHandlers", "normal_path"]
 logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
+H = TypeVar("H", bound="NamespaceHandlers")
 
 
 def normal_path(path: str) -> str:
@@ -56,7 +57,13 @@ def normal_path(path: str) -> str:
 
 
 class NamespaceHandlers(Registrar):
-    """What handlers are registered with: those of one namespace, or of all that match a pattern."""
+    """What handlers are registered with: those of one namespace, or of all that match a pattern.
+
+    Attributes:
+        io: the server.
+        path: the namespace's, or the pattern.
+        owner: the object whose methods are the handlers, if they are class-based.
+    """
 
     def __init__(self, io: SocketIO, path: str, template: NamespaceHandlers | None = None) -> None:
         self.io = io
@@ -65,6 +72,7 @@ class NamespaceHandlers(Registrar):
         self._connect_handlers: list[Handler] = [] if template is None else template._connect_handlers
         self.middlewares: list[Handler] = [] if template is None else template.middlewares
         self.handlers: EventHandlers = EventHandlers(io.kinds) if template is None else template.handlers
+        self.owner: ClassNamespace | None = None if template is None else template.owner
 
     def __call__(self, handler: F) -> F:
         """Register the connect handler; a decorator. It is called after the client has been told that it is connected.
@@ -89,14 +97,19 @@ class NamespaceHandlers(Registrar):
         self.middlewares.append(Handler(middleware, self.io.kinds.middleware))
         return middleware
 
-    def answer_errors(self, answer: bool = True) -> None:
-        """Tell clients why an event of theirs was skipped, if they wait for its acknowledgement.
+    def answer_errors(self: H, answer: bool = True) -> H:
+        """Tell clients that an event of theirs was skipped or has failed, if they wait for its acknowledgement.
 
-        Without it, they wait in vain when a handler's parameters can't be taken from what they sent. The answer is one
-        argument, `{"error": {"message": "...", "parameter": "msg", "path": "$.room"}}`; the path is null if it is not
-        about data. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
+        Without it, they wait in vain. The answer is one argument: `{"error": {"message": "...", "parameter": "msg",
+        "path": "$.room"}}` when a handler's parameters can't be taken from what they sent, with null for the path if
+        it is not about data, and `{"error": {"message": "Internal server error"}}` when a handler or a middleware has
+        raised. It shows the names of parameters and fields to clients, hence it is off unless it is asked for.
+
+        Returns:
+            This namespace, or these dynamic ones.
         """
         self.handlers.answers_errors = answer
+        return self
 
     def _event_handlers(self) -> EventHandlers:
         return self.handlers
@@ -132,7 +145,6 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         self.sockets: dict[str, Socket] = {}
         self.adapter: Adapter  # made when the namespace starts, for that may fail
         self._make_adapter = adapter
-        self.owner: ClassNamespace | None = None
         #: Who prepares it; None when that has been done.
         self.start: Start | None = None
         #: Whether its adapter is prepared, and has not been closed.

@@ -22,15 +22,25 @@ NOWHERE = 2**31
 
 
 class Plan:
-    """Takes a handler's parameters from a call."""
+    """Takes a handler's parameters from a call.
 
-    __slots__ = ("is_simple", "keywords", "positional", "rest")
+    Attributes:
+        is_simple: whether `positional` is all that there is to it.
+    """
+
+    __slots__ = ("_keeps", "is_simple", "keywords", "positional", "rest")
 
     def __init__(self, positional: tuple[Take, ...], rest: Take | None, keywords: dict[str, Take]) -> None:
         self.positional = positional
         self.rest = rest
         self.keywords = keywords
         self.is_simple = rest is None and not keywords
+        self._keeps = False
+
+    def keep(self) -> None:
+        """Take once what several parameters want alike."""
+        self._keeps = True
+        self.is_simple = False
 
     def extract(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
         """Return the positional and the keyword arguments.
@@ -38,6 +48,8 @@ class Plan:
         Raises:
             ExtractError: one of them can't be taken from the call.
         """
+        if self._keeps:
+            call.kept = {}
         args = [take(call) for take in self.positional]
         if self.rest is not None:
             args.extend(self.rest(call))
@@ -57,6 +69,7 @@ def make_plan(kind: HandlerKind, function: Callable[..., Any]) -> tuple[Plan, bo
         # Few handlers take something twice; only theirs is worth keeping from the first time to the second.
         maker = _Maker(kind, maker.repeated)
         plan = maker.make(function, f"the {kind.name} {_name(function)}")
+        plan.keep()
     return plan, maker.used_local_names
 
 
@@ -152,8 +165,7 @@ class _Maker:
                 if take is None:
                     take = self._take_plain(used, wanted, parameter)
                     used = None if used is None else used + 1
-                elif marker is not None and marker.takes_argument and used is not None:
-                    # Data[T] is the first argument; plain parameters go on behind it.
+                elif marker is not None and used is not None and marker.takes_argument(self.kind):
                     used = max(used, 1)
             except TypeError as error:
                 if isinstance(error, HandlerSignatureError):  # of an extractor's own parameter
@@ -174,11 +186,12 @@ class _Maker:
         kind, default = self.kind, parameter.default
         is_beyond = index is None or (kind.arguments is not None and index >= len(kind.arguments))
         if is_beyond and default is inspect.Parameter.empty:
-            has = "*args takes them all" if index is None else f"a {kind.name} has {' and '.join(kind.arguments or ())}"
-            raise TypeError(f"no argument is left for it, {has}")
+            article = "an" if kind.name[0] in "aeiou" else "a"
+            has = f"{article} {kind.name} has {' and '.join(kind.arguments or ())}"
+            raise TypeError(f"no argument is left for it, {'*args takes them all' if index is None else has}")
         index = NOWHERE if index is None else index
         if not kind.validates:
-            wanted = inspect.Parameter.empty
+            wanted = Any
         return self.share((index, wanted), take_value(index, wanted, parameter.name, default))
 
     def _take_rest(self, start: int, marker: Marker | None, wanted: Any, name: str) -> Take:

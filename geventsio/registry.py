@@ -51,7 +51,9 @@ class HandlerKinds:
             "disconnect handler", ("the reason",), {**injectable, DisconnectReason: "reason"}, no_ack, has_data=False
         )
         only_watches: dict[type[Any], str] = {AckSender: "a listener only watches; an event's middleware may answer"}
-        self.listener = HandlerKind("listener", None, injectable, {**no_reason, **only_watches}, has_data=False)
+        self.listener = HandlerKind(
+            "listener", None, injectable, {**no_reason, **only_watches}, has_data=False, names_event=True
+        )
         of_call: dict[type[Any], str] = {AckSender: "take the call's, `call.ack`"}
         self.event_middleware = HandlerKind(
             "event middleware",
@@ -60,9 +62,16 @@ class HandlerKinds:
             {**no_reason, **of_call},
             has_data=False,
             validates=False,
+            has_event=True,
         )
         self.error = HandlerKind(
-            "error handler", ("the exception",), injectable, {**no_reason, **no_ack}, has_data=False, validates=False
+            "error handler",
+            ("the exception",),
+            injectable,
+            {**no_reason, **no_ack},
+            has_data=False,
+            validates=False,
+            has_event=True,
         )
 
     def provide(self, state: Iterable[object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import insort
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from geventsio.errors import InvalidCatchAllError, InvalidParamError, InvalidParamSegmentError, PatternConflictError
@@ -87,7 +88,8 @@ class _Segment(NamedTuple):
         return None
 
 
-class _End(NamedTuple, Generic[T]):
+@dataclass(frozen=True, slots=True)
+class _End(Generic[T]):
     """The end of a pattern."""
 
     pattern: str

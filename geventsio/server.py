@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -18,9 +19,11 @@ from geventsio.broadcasting import Broadcaster, Target
 from geventsio.choosing import Chooser
 from geventsio.class_namespace import ClassNamespace
 from geventsio.client import Client
+from geventsio.client4 import Client4
 from geventsio.config import split_options
 from geventsio.dispatch import describe_job
 from geventsio.engine.drain import TURN
+from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
@@ -36,6 +39,8 @@ from geventsio.unit_of_work import UnitOfWork
 from geventsio.wsgi import ClientFiles, Environ, Layer, StartResponse, WSGIApp, run
 
 __all__ = ["SocketIO"]
+
+logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -58,6 +63,10 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     """
 
     def __init__(self, *, adapter: Callable[..., Adapter] = LocalAdapter, **options: Any) -> None:
+        if not callable(adapter):
+            raise TypeError(
+                f"adapter must make an adapter from a path and its sockets, as a class does; not {adapter!r}"
+            )
         engine_options, self.options = split_options(options)
         self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
         self.kinds = HandlerKinds(
@@ -76,6 +85,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.namespaces = Namespaces(self, adapter)
         self._closing: Greenlet[..., None] | None = None
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
+        #: Called with what has escaped from a handler and no error handler has taken; must not raise. For tests.
+        self.error_hooks: list[Callable[[BaseException], object]] = []
+        self._has_reported_main = False
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
 
     # Namespaces
@@ -135,8 +147,14 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         The clients are told, the disconnect handlers run, then the adapter is closed; none of this is waited for.
         Clients whose middlewares are running are refused when these have ended. A pattern that matches the path makes
         a new namespace when the next client asks for it. Legal in any handler, and in any OS thread.
+
+        Raises:
+            ValueError: the path is `/`, which clients of older protocols must find (see `allow_eio3`).
         """
-        self.call(self.namespaces.delete, normal_path(path))
+        path = normal_path(path)
+        if path == "/" and self.engine.options.allow_eio3:
+            raise ValueError("the namespace '/' can't be deleted with allow_eio3: its clients are in it without asking")
+        self.call(self.namespaces.delete, path)
 
     def register(self, handlers: ClassNamespace) -> Namespace:
         """Register the methods of an object as the handlers of its namespace, and return that.
@@ -144,7 +162,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         Raises:
             HandlerSignatureError, NamespaceError, ValueError: see `ClassNamespace.attach`.
         """
-        return handlers.attach(self.ns(handlers.path))
+        namespace = self.ns(handlers.path)
+        handlers.attach(namespace)
+        return namespace
 
     def unit_of_work(self, factory: U) -> U:
         """Enter a context manager around each job of each socket; also as a decorator.
@@ -286,6 +306,12 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
 
     # What namespaces, clients and operators use
 
+    def release(self) -> None:
+        """Let go of the hub when nobody is connected: see `geventsio.engine.release`."""
+        release(self.engine)
+        self.__dict__.pop("connecting", None)
+        self._ack_deadlines.clear()
+
     def call(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function that does not block: here, or in the hub's thread when this is another."""
         self.engine.call(function, *args)
@@ -301,20 +327,33 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
                 f"{what} in the thread that serves the clients: use emit here, or run this in a greenlet"
             )
 
+    def now(self) -> float:
+        """The time by which deadlines are kept (monotonic seconds), also before there is a hub."""
+        return self.engine.runtime.clock.now() if self.engine.has_started else monotonic()
+
     def ack_deadlines(self, timeout: float | None) -> Timeouts[PendingAck]:
         """The deadlines of acknowledgements that are awaited this many seconds; None for `ack_timeout`."""
         seconds = self.options.ack_timeout if timeout is None else timeout
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:
             self._ack_deadlines = {key: kept for key, kept in self._ack_deadlines.items() if kept}
-            deadlines = Timeouts(self.engine.runtime.loop, seconds, _expire)
+            deadlines = Timeouts(self.engine.runtime.clock, seconds, _expire)
             self._ack_deadlines[seconds] = deadlines
         return deadlines
+
+    def report_no_main_namespace(self) -> None:
+        """Tell the log, once, why clients of Socket.IO v4 can't be served."""
+        if not self._has_reported_main:
+            self._has_reported_main = True
+            logger.error(
+                "closed a connection: socket.io-client 1 and 2 need the namespace '/', which is not registered: "
+                "register it with io.ns('/')"
+            )
 
     @cached_property
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
-        return Timeouts(self.engine.runtime.loop, self.options.connect_timeout, _close_unconnected)
+        return Timeouts(self.engine.runtime.clock, self.options.connect_timeout, _close_unconnected)
 
     def _target(self) -> Target:
         return self.of("/")._target()
@@ -330,8 +369,8 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.namespaces.close(None)
 
     def _connected(self, session: Session) -> None:
-        client = session.data = Client(self, session)
-        self.connecting.start(client)
+        client = session.data = (Client if session.protocol == 4 else Client4)(self, session)
+        client.start()
 
 
 def _receive(session: Session, data: str | bytes) -> None:

@@ -129,7 +129,7 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
     @property
     def protocol(self) -> ProtocolVersion:
         """The version of the Socket.IO protocol that the client speaks."""
-        return ProtocolVersion.V5
+        return self.client.protocol
 
     @property
     def rooms(self) -> frozenset[str]:

@@ -91,10 +91,7 @@ def keep(key: object, take: Take) -> Take:
     """
 
     def take_once(call: Call) -> Any:
-        try:
-            kept = call.kept
-        except AttributeError:
-            kept = call.kept = {}
+        kept = call.kept
         if key not in kept:
             kept[key] = take(call)
         return kept[key]

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import gevent.event
-from gevent.pywsgi import WSGIServer
 
 from geventsio.engine.drain import drain_all
-from geventsio.engine.takeover import no_delay
 
 if TYPE_CHECKING:
     from geventsio.server import SocketIO
@@ -112,14 +110,6 @@ def _find_bundles() -> Path:
     return here / "node_modules" / "socket.io-client" / "dist"
 
 
-class _Server(WSGIServer):
-    """pywsgi without Nagle's algorithm: it sends an answer's head and body apart, and would wait for the ACK."""
-
-    def handle(self, sock: Any, address: Any) -> None:
-        no_delay(sock)
-        super().handle(sock, address)
-
-
 def run(io: SocketIO, app: Any, host: str, port: int, **server_options: Any) -> None:
     """Do what `SocketIO.run` says."""
     serve(io.service() if app is None else _wrapped(io, app), host, port, **server_options)
@@ -136,8 +126,10 @@ def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
         port: the port; 0 takes a free one.
         server_options: for `gevent.pywsgi.WSGIServer`.
     """
+    from geventsio.embedded import EmbeddedServer
+
     server_options.setdefault("log", None)
-    server = _Server((host, port), app, **server_options)
+    server = EmbeddedServer((host, port), app, **server_options)
     server.start()
     stop = gevent.event.Event()
     watchers = {number: gevent.signal_handler(number, stop.set) for number in _stop_signals()}

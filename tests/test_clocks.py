@@ -35,6 +35,20 @@ def wall_clocks(source: str) -> Iterator[str]:
             yield f"{node.lineno}: {ast.unparse(node)}"
 
 
+def loops(source: str) -> Iterator[str]:
+    """Deadlines that are given the loop, whose `now` is the wall clock, instead of the server's clock; by line."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Timeouts", "RateLimit") and node.args:
+            if ast.unparse(node.args[0]).endswith("loop"):
+                yield f"{node.lineno}: {ast.unparse(node)}"
+
+
+def test_deadlines_are_kept_by_the_clock_of_the_server() -> None:
+    found = [f"{path.name}:{use}" for path in sorted(PACKAGE.rglob("*.py")) for use in loops(path.read_text())]
+    assert found == []
+    assert len(list(loops("Timeouts(self.runtime.loop, 5, f)\nTimeouts(runtime.clock, 5, f)\nRateLimit(loop)"))) == 2
+
+
 def test_the_package_has_none() -> None:
     files = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name not in SHOWN]
     assert [f"{path.name}:{use}" for path in files for use in wall_clocks(path.read_text())] == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from geventsio import SocketIO
 from geventsio.config import EngineOptions, SocketIOOptions, split_options
 from geventsio.engine import EngineServer
 
@@ -16,6 +17,7 @@ DEFAULTS: dict[str, Any] = {
     "req_path": "/socket.io",
     "transports": ("polling", "websocket"),
     "allow_upgrades": True,
+    "allow_eio3": False,
     "ping_interval": 25,
     "ping_timeout": 20,
     "connect_timeout": 45,
@@ -42,6 +44,8 @@ DEFAULTS: dict[str, Any] = {
     "max_connections_per_address": None,
     "rate_limit": None,
     "rate_burst": None,
+    "rate_limit_per_address": None,
+    "rate_burst_per_address": None,
     "body_timeout": 20,
     "cleanup_empty_child_namespaces": True,
     "serve_client": True,
@@ -61,10 +65,11 @@ COUNTS = {
     "max_connections": "connections",
     "max_connections_per_address": "connections",
     "rate_burst": "messages",
+    "rate_burst_per_address": "messages",
 }
 THRESHOLDS = ["per_message_deflate", "http_compression"]
-SWITCHES = ["allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers", "cors_credentials"]
-SWITCHES += ["serve_client"]
+SWITCHES = ["allow_eio3", "allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers"]
+SWITCHES += ["cors_credentials", "serve_client"]
 
 
 def label(value: object) -> str:
@@ -122,6 +127,8 @@ def test_options_do_not_change_afterwards() -> None:
         ("max_http_buffer_size", "max_buffer_size"),
         ("transport", "transports"),
         ("ack_time_out", "ack_timeout"),
+        ("adaptor", "adapter"),
+        ("parsers", "parser"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_tells_the_closest(name: str, closest: str) -> None:
@@ -132,7 +139,24 @@ def test_an_unknown_name_is_an_error_that_tells_the_closest(name: str, closest: 
 def test_a_name_that_is_like_no_other_is_an_error_that_tells_them_all() -> None:
     with pytest.raises(TypeError) as caught:
         split_options({"xyzzy": 1})
-    assert str(caught.value) == f"unknown option 'xyzzy'; the options are {', '.join(sorted(DEFAULTS))}"
+    assert str(caught.value) == f"unknown option 'xyzzy'; the options are {', '.join(sorted([*DEFAULTS, 'adapter']))}"
+
+
+@pytest.mark.parametrize("name", [*DEFAULTS, "adapter"])
+def test_each_option_is_found_by_the_names_that_others_would_give_it(name: str) -> None:
+    first, *rest = name.split("_")
+    camel_case = first + "".join(part.capitalize() for part in rest)
+    for other in {camel_case, name.upper().lower() + "s", name[:-1], name.replace("_", "-")} - {name}:
+        options: dict[str, Any] = {other: 1}
+        with pytest.raises(TypeError, match=f"^unknown option '{other}'; did you mean '{name}'\\?$"):
+            SocketIO(**options)
+
+
+@pytest.mark.parametrize("name", [*DEFAULTS, "adapter"])
+def test_each_option_is_checked_and_named(name: str) -> None:
+    options: dict[str, Any] = {name: object()}
+    with pytest.raises(TypeError, match=f"^{name} must .*<object object at "):
+        SocketIO(**options)
 
 
 def test_the_engine_does_not_know_the_options_above_it() -> None:
@@ -191,9 +215,11 @@ def test_counts(name: str, value: Any, error: type[Exception]) -> None:
 
 def test_attachments_may_be_forbidden() -> None:
     assert value_of(max_attachments=0) == 0
-    for value, error in ((-1, ValueError), (True, TypeError), (None, TypeError)):
-        with pytest.raises(error, match="^max_attachments must be"):
+    for value, error in ((True, TypeError), (None, TypeError), (1.0, TypeError)):
+        with pytest.raises(error, match=f"^max_attachments must be a whole number of attachments, not {value}$"):
             split_options({"max_attachments": value})
+    with pytest.raises(ValueError, match="^max_attachments must be 0 or a positive number of attachments, not -1$"):
+        split_options({"max_attachments": -1})
 
 
 @pytest.mark.parametrize("name", THRESHOLDS)
@@ -302,3 +328,25 @@ def test_the_folder_of_the_bundles() -> None:
     for value in (5, True, b"x", ["x"]):
         with pytest.raises(TypeError, match="^client_dir must be a folder's path, not "):
             split_options({"client_dir": value})
+
+
+def test_states() -> None:
+    values = [1, "two", [3]]
+    assert value_of(state=values) == (1, "two", [3])
+    assert value_of(state=()) == ()
+
+
+@pytest.mark.parametrize("state", [5, None, "abc", {"a": 1}, {1, 2}, object()], ids=label)
+def test_states_are_a_list(state: object) -> None:
+    with pytest.raises(TypeError, match="^state must be a list of values, one of each type, not "):
+        split_options({"state": state})
+
+
+@pytest.mark.parametrize("state", [[1, 2], ["a", 1, "a"]])
+def test_there_is_one_state_of_each_type(state: list[object]) -> None:
+    with pytest.raises(ValueError, match="^state must have one value of each type, and has a second (int|str)$"):
+        split_options({"state": state})
+
+
+def test_a_state_s_type_is_exactly_its_own() -> None:
+    assert value_of(state=[True, 1]) == (True, 1)

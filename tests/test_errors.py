@@ -72,3 +72,18 @@ def test_a_refusal_carries_what_the_client_is_told() -> None:
 def test_a_protocol_error_carries_a_close_code() -> None:
     assert errors.ProtocolError("broken").close_code == 1002
     assert errors.ProtocolError("too big", close_code=1009).close_code == 1009
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (errors.ExtractError("is unknown"), "is unknown"),
+        (errors.ExtractError("is unknown", "user"), "parameter 'user': is unknown"),
+        (errors.ExtractError("is unknown", "user", "$"), "parameter 'user': is unknown"),
+        (errors.ExtractError("is unknown", "user", "$.a[1]"), "parameter 'user': is unknown - at `$.a[1]`"),
+        (errors.ExtractError("is unknown", path="$[1]"), "is unknown - at `$[1]`"),
+    ],
+)
+def test_an_extract_error_tells_its_place(error: errors.ExtractError, text: str) -> None:
+    assert str(error) == text
+    assert error.reason == "is unknown"

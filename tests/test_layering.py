@@ -28,9 +28,9 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         "Socket.IO API",
         frozenset(
             "ack ack_stream adapter_calls asking background broadcasting call choosing class_namespace client".split()
-            + "compound context convert dispatch extensions extract globals handlers handshake middleware".split()
-            + "namespace namespaces operators plan pydantic_types registrar registry remote routes scope server".split()
-            + "socket static take unit_of_work wsgi".split()
+            + "client4 compound context convert dispatch embedded extensions extract globals handlers".split()
+            + "handshake middleware namespace namespaces operators plan pydantic_types registrar registry".split()
+            + "remote routes scope server socket static take unit_of_work wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

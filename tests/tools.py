@@ -6,11 +6,13 @@ A missing program skips the test with its reason, so that the tests run on any m
 
 from __future__ import annotations
 
-__all__ = ["all_required", "chromium", "find", "gunicorn", "js_package", "node", "require"]
+__all__ = ["all_required", "certificate", "chromium", "find", "gunicorn", "ipv6", "js_package", "node", "require"]
 
 import importlib.util
 import os
 import shutil
+import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import TypeVar
@@ -75,3 +77,23 @@ def gunicorn() -> tuple[str, ...]:
     installed = all(importlib.util.find_spec(name) for name in ("gunicorn", "packaging"))
     command = (sys.executable, "-m", "gunicorn")
     return require(command if installed else None, 'gunicorn is missing; run: pip install "gunicorn[gevent]"')
+
+
+def ipv6() -> str:
+    """The machine's own IPv6 address."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return require(None, "this machine has no IPv6")
+    return "::1"
+
+
+def certificate(folder: Path) -> tuple[str, str]:
+    """Make a certificate for `localhost` and 127.0.0.1 that signs itself; return its file's path and its key's."""
+    openssl = require(find("openssl"), "openssl is not on PATH")
+    files = str(folder / "certificate.pem"), str(folder / "key.pem")
+    command = [str(openssl), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*command, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files

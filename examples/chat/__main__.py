@@ -1,4 +1,7 @@
-"""Starts the chat with the embedded server: `python -m examples.chat [--host HOST] [--port PORT]`."""
+"""Starts the chat with the embedded server: `python -m examples.chat [--host HOST] [--port PORT]`.
+
+With `--certificate FILE KEY` it is served over TLS.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ def main() -> None:
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets phones in (%(default)s)"
     )
     parser.add_argument("--port", type=int, default=3000, help="port to listen on (%(default)s)")
+    parser.add_argument("--certificate", nargs=2, metavar=("FILE", "KEY"), default=(), help="serve over TLS with these")
     options = parser.parse_args()
-    io.run(app, host=options.host, port=options.port)
+    tls = dict(zip(("certfile", "keyfile"), options.certificate, strict=False))
+    io.run(app, host=options.host, port=options.port, **tls)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
-import msgpack
 import msgspec
 
 from geventsio.adapters.base import Answer
 from geventsio.adapters.values import RemoteSocketData
-from geventsio.errors import AckClosedError, AckDecodeError, AckError, AckTimeoutError, AdapterError
-from geventsio.protocol.values import to_plain
+from geventsio.errors import (
+    AckClosedError,
+    AckDecodeError,
+    AckError,
+    AckTimeoutError,
+    AdapterError,
+    ProtocolError,
+    SerializeError,
+)
+from geventsio.protocol import msgpack_codec
 
 __all__ = ["answer_from_wire", "answer_to_wire", "convert", "dumps", "loads", "sendable"]
 
@@ -26,30 +32,31 @@ ERRORS: Mapping[str, type[AckError]] = {
     "error": AckError,
 }
 
+_DECODER: msgspec.msgpack.Decoder[Any] = msgpack_codec.make_decoder(object)
 
-def dumps(value: object) -> bytes:
+
+def dumps(message: object) -> bytes:
     """Encode a message: builtins, whatever may be emitted, and the values of the contract, which become dicts.
 
     Raises:
         AdapterError: it holds something that can't be sent.
     """
     try:
-        # JavaScript's strings may hold halves of characters, and so may ours.
-        return msgpack.packb(value, default=_plain, unicode_errors="surrogatepass")  # type: ignore[no-any-return]
-    except (TypeError, ValueError, OverflowError) as error:
+        return msgpack_codec.dumps(message)
+    except SerializeError as error:
         raise AdapterError(f"can't be sent to other servers: {error}") from error
 
 
 def loads(data: bytes) -> Any:
-    """Decode what `dumps` has made, or a server that is trusted as much.
+    """Decode what `dumps` has made, or the official server's msgpack.
 
     Raises:
         AdapterError: it is broken.
     """
     try:
-        return msgpack.unpackb(data, unicode_errors="surrogatepass", strict_map_key=False)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise AdapterError(f"a broken message of another server: {error!r}") from error
+        return msgpack_codec.loads(data, _DECODER)
+    except ProtocolError as error:
+        raise AdapterError(f"a broken message of another server: {error}") from error
 
 
 def convert(value: Any, kind: type[T]) -> T:
@@ -72,28 +79,27 @@ def answer_to_wire(answer: Answer) -> list[Any]:
     return [kind, str(answer)]
 
 
-def answer_from_wire(value: list[Any]) -> Answer:
-    """Make an answer of what `answer_to_wire` has returned."""
-    kind, content = value
-    return list(content) if kind == "ok" else ERRORS.get(kind, AckError)(content)
+def answer_from_wire(value: Any) -> Answer:
+    """Make an answer of what `answer_to_wire` has returned.
+
+    Raises:
+        AdapterError: it is broken.
+    """
+    kind, content = convert(value, tuple[str, Any])
+    if kind == "ok":
+        return convert(content, list[Any])
+    return ERRORS.get(kind, AckError)(content)
 
 
 def sendable(data: RemoteSocketData) -> RemoteSocketData:
     """Leave out of a socket's data what can't be sent: users keep there whatever they want."""
-    kept = {key: value for key, value in data.data.items() if _can_be_sent({key: value})}
+    kept = {key: value for key, value in data.data.items() if _can_be_sent(key, value)}
     return data if len(kept) == len(data.data) else msgspec.structs.replace(data, data=kept)
 
 
-def _can_be_sent(value: object) -> bool:
+def _can_be_sent(key: object, value: object) -> bool:
     try:
-        dumps(value)
-    except AdapterError:
+        msgpack_codec.dumps({key: value})
+    except SerializeError:
         return False
     return True
-
-
-def _plain(value: Any) -> Any:
-    # What the JSON encoder does by itself, and `to_plain` therefore leaves out.
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return to_plain(value)

@@ -70,8 +70,9 @@ class Acceptor:
         self._runtime = runtime
         self._limits = limits
         self._deflate_threshold = deflate_threshold
-        self._has_warned = False
-        self._closing: Timeouts[WebSocketConnection] = Timeouts(runtime.loop, close_timeout, WebSocketConnection.abort)
+        #: Whether the log shall say so when a server gives no access to its sockets; once is enough.
+        self.warns = True
+        self._closing: Timeouts[WebSocketConnection] = Timeouts(runtime.clock, close_timeout, WebSocketConnection.abort)
 
     def check(self, environ: Environ) -> None:
         """Check a handshake.
@@ -87,8 +88,8 @@ class Acceptor:
         """Whether this WSGI server gives access to its sockets; the log says once what to do if it does not."""
         if can_take_over(environ):
             return True
-        if not self._has_warned:
-            self._has_warned = True
+        if self.warns:
+            self.warns = False
             logger.warning(
                 "this WSGI server (%s) gives no access to its gevent sockets: clients stay with polling. Websockets "
                 "need gunicorn -k gevent, gevent.pywsgi, or Werkzeug's server in a process patched by gevent.monkey",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Any
 
 import gevent
 
 from geventsio.config import EngineOptions
+from geventsio.engine.clock import Clock
 from geventsio.engine.limits import Capacity
+from geventsio.engine.rates import Rates
 from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.errors import ConnectRefused
 
@@ -26,11 +28,13 @@ class Admission:
     Args:
         options: of the server.
         sessions: all sessions of the server.
+        clock: see `Rates`.
     """
 
-    def __init__(self, options: EngineOptions, sessions: Sized) -> None:
+    def __init__(self, options: EngineOptions, sessions: Sized, clock: Callable[[], Clock]) -> None:
         self._allow_request = options.allow_request
         self.capacity = Capacity(sessions, options.max_connections, options.max_connections_per_address)
+        self.rates = Rates(options, clock)
         self.is_closing = False
 
     def check(self, environ: Environ) -> None:
@@ -44,12 +48,13 @@ class Admission:
         self.capacity.check(environ)
 
     def ask(self, environ: Environ) -> None:
-        """Do what `check` does, and ask the application. May switch greenlets.
+        """Do what `check` does, count the handshake, and ask the application. May switch greenlets.
 
         Raises:
             RequestError: no session may be opened.
         """
         self.check(environ)
+        self.rates.admit(environ)
         if self._allow_request is None:
             return
         try:

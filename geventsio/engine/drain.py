@@ -10,15 +10,30 @@ import atexit
 import os
 import signal
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import gevent
 from gevent.event import Event
 
-__all__ = ["TURN", "Drainable", "WaitGroup", "WorkerWatch", "drain_all", "drain_at_exit", "in_turns", "watch_worker"]
+from geventsio.types import DisconnectReason, TransportType
+
+if TYPE_CHECKING:
+    from geventsio.engine.session import Session
+
+__all__ = [
+    "TURN",
+    "Drainable",
+    "WaitGroup",
+    "WorkerWatch",
+    "close_sessions",
+    "drain_all",
+    "drain_at_exit",
+    "in_turns",
+    "watch_worker",
+]
 
 T = TypeVar("T")
 
@@ -83,6 +98,20 @@ def in_turns(items: Sequence[T], seconds: float, act: Callable[[T], object]) -> 
         done = due
         if done < len(items):
             gevent.sleep(TURN)
+
+
+def close_sessions(sessions: Iterable[Session], spread: float) -> None:
+    """Close sessions because the server stops: those on polling at once, the others spread over some seconds.
+
+    Switches greenlets, unless `spread` is 0.
+    """
+    websockets = []
+    for session in list(sessions):
+        if session.transport is TransportType.POLLING:
+            session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+        else:
+            websockets.append(session)
+    in_turns(websockets, spread, lambda session: session.close(DisconnectReason.SERVER_SHUTTING_DOWN))
 
 
 class WorkerWatch:

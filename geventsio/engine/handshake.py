@@ -1,11 +1,15 @@
-"""A compact record of the HTTP request that opened a session."""
+"""What a session begins with: its id, and a compact record of the HTTP request that opened it."""
 
 from __future__ import annotations
 
+import secrets
 from time import monotonic
 from typing import Any
 
-__all__ = ["Handshake"]
+__all__ = ["Handshake", "new_sid"]
+
+#: Bytes of randomness in a session id: 20 characters.
+SID_BYTES = 15
 
 #: Most clients of a server send the same header names, and many of the same values.
 MAX_SHARED = 1024
@@ -22,6 +26,11 @@ EXTENSIONS_KEY = "geventsio.extensions"
 
 _shared_keys: dict[tuple[str, ...], tuple[str, ...]] = {}
 _shared_values: dict[str, str] = {}
+
+
+def new_sid() -> str:
+    """Return the id of a new session: a secret, by which its later requests are known."""
+    return secrets.token_urlsafe(SID_BYTES)
 
 
 class Handshake:

@@ -1,4 +1,4 @@
-"""The heartbeat of all sessions of a server, with two timers in all."""
+"""The heartbeat of all sessions of a server, with a timer for each thing that is awaited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from geventsio.engine.runtime import Runtime
     from geventsio.engine.session import Session
 
-__all__ = ["Heartbeat"]
+__all__ = ["ClientHeartbeat", "Heartbeat"]
 
 
 class Heartbeat:
@@ -22,8 +22,8 @@ class Heartbeat:
     """
 
     def __init__(self, runtime: Runtime, interval: float, timeout: float) -> None:
-        self._pings: Timeouts[Session] = Timeouts(runtime.loop, interval, self._ping)
-        self._pongs: Timeouts[Session] = Timeouts(runtime.loop, timeout, self._timed_out)
+        self._pings: Timeouts[Session] = Timeouts(runtime.clock, interval, self._ping)
+        self._pongs: Timeouts[Session] = Timeouts(runtime.clock, timeout, self._timed_out)
 
     def start(self, session: Session) -> None:
         """Begin with a session that has just been opened, or whose upgrade has ended."""
@@ -57,6 +57,42 @@ class Heartbeat:
         # The deadline counts from when the ping was due, or each timer's delay would be added to it.
         self._pongs.start(session, since=self._pings.due)
         session.ping()
+
+    def _timed_out(self, session: Session) -> None:
+        if session.is_paused:
+            self._pings.start(session)
+        else:
+            session.drop(DisconnectReason.PING_TIMEOUT)
+
+
+class ClientHeartbeat:
+    """Closes the sessions whose clients have not pinged in time.
+
+    engine.io-protocol v3, "Heartbeat": the client sends a ping every `interval` seconds and waits `timeout` seconds
+    for the pong; so a client that has not been heard for both together is gone. Upgrades don't change that.
+    """
+
+    def __init__(self, runtime: Runtime, interval: float, timeout: float) -> None:
+        self._pings: Timeouts[Session] = Timeouts(runtime.clock, interval + timeout, self._timed_out)
+
+    def start(self, session: Session) -> None:
+        """Begin with a session that has just been opened, or anew with one whose upgrade has ended."""
+        self._pings.start(session)
+
+    def pause(self, session: Session) -> None:
+        """Do nothing: it is the client that sends the pings."""
+
+    def excuse(self, session: Session) -> None:
+        """Wait anew: a ping may have come while we did not read from this client ourselves."""
+        self._pings.start(session)
+
+    def pong(self, session: Session) -> None:
+        """Take a sign of life."""
+        self._pings.start(session)
+
+    def stop(self, session: Session) -> None:
+        """Forget a session."""
+        self._pings.cancel(session)
 
     def _timed_out(self, session: Session) -> None:
         if session.is_paused:

@@ -1,4 +1,4 @@
-"""How many sessions there may be, and how fast each may send."""
+"""How many sessions there may be."""
 
 from __future__ import annotations
 
@@ -6,26 +6,18 @@ import logging
 from collections import Counter
 from collections.abc import Sized
 from ipaddress import IPv6Address
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geventsio.engine.proxies import address_of
 from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.engine.sparse_log import SparseLog
-from geventsio.engine.timeouts import Timeouts
 
-if TYPE_CHECKING:
-    from geventsio.engine.session import Session
-
-__all__ = ["Capacity", "RateLimit"]
+__all__ = ["Capacity", "address_key"]
 
 logger = logging.getLogger("geventsio.engine")
 
 #: Part of `max_connections` from which on the log warns: there is still time to do something.
 NEARLY_FULL = 0.9
-
-#: Seconds that a client over its rate is not read, at least: timers for less would cost more than the messages.
-MIN_PAUSE = 0.05
 
 #: IPv6 clients are given whole networks of this prefix, and may take a new address for each connection.
 IPV6_PREFIX = 64
@@ -62,7 +54,7 @@ class Capacity:
             if count >= self._limit * NEARLY_FULL:
                 self._log.warn("nearly", "%d sessions of max_connections=%d are taken", count, self._limit)
         if self._limit_per_address is not None:
-            address = _client(environ)
+            address = address_key(environ)
             if address and self._counts[address] >= self._limit_per_address:
                 self._log.warn(
                     address,
@@ -75,7 +67,7 @@ class Capacity:
     def add(self, sid: str, environ: dict[str, Any]) -> None:
         """Count a session that has been opened."""
         if self._limit_per_address is not None:
-            address = self._addresses[sid] = _client(environ)
+            address = self._addresses[sid] = address_key(environ)
             self._counts[address] += 1
 
     def remove(self, sid: str) -> None:
@@ -87,48 +79,8 @@ class Capacity:
                 del self._counts[address]
 
 
-class RateLimit:
-    """Lets each session send so many messages a second: one that sends faster is not read for a while.
-
-    Nothing is lost: what a client has sent waits in its socket, or its POST takes longer.
-
-    Args:
-        loop: the hub's.
-        rate: messages a second.
-        burst: messages that may come at once.
-    """
-
-    def __init__(self, loop: Any, rate: float, burst: int) -> None:
-        self._interval = 1 / rate
-        self._tolerance = burst * self._interval
-        # When each session would be on time again if it sent nothing more (monotonic seconds): a token bucket
-        # in one number, which needs no refilling.
-        self._due: dict[Session, float] = {}
-        self._paused: Timeouts[Session] = Timeouts(
-            loop, max(self._interval, MIN_PAUSE), self._resume, excuses_lag=False
-        )
-
-    def count(self, session: Session) -> None:
-        """Count a message that has been received."""
-        if not session.is_open:
-            return
-        now = monotonic()
-        due = self._due[session] = max(self._due.get(session, now), now) + self._interval
-        if due - now > self._tolerance:
-            session.pause(session.PAUSED_BY_RATE)
-            self._paused.start(session)
-
-    def forget(self, session: Session) -> None:
-        """Forget a session that has ended."""
-        self._due.pop(session, None)
-        self._paused.cancel(session)
-
-    def _resume(self, session: Session) -> None:
-        session.resume(session.PAUSED_BY_RATE)
-
-
-def _client(environ: dict[str, Any]) -> str:
-    """What connections are counted by; empty for a client without an address, on a Unix socket."""
+def address_key(environ: dict[str, Any]) -> str:
+    """What clients of one address are counted by; empty for one without an address, on a Unix socket."""
     address = address_of(environ.get("REMOTE_ADDR", ""))
     if isinstance(address, IPv6Address):
         return f"{IPv6Address(int(address) >> (128 - IPV6_PREFIX) << (128 - IPV6_PREFIX))}/{IPV6_PREFIX}"

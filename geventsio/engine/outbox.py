@@ -14,6 +14,9 @@ from geventsio.protocol.packet_group import PacketGroup
 
 __all__ = ["Bounds", "DeflatingOutbox", "Outbox", "PollingOutbox", "RawSocket", "WebSocketOutbox"]
 
+#: Makes a payload of the left end of a queue: see `geventsio.protocol.eio_payload.PayloadCodec`.
+TakePayload = Callable[[deque[PacketGroup], int], bytes]
+
 #: Bytes of small frames that are joined for one `send`; above it a copy costs more than another call.
 JOIN_LIMIT = 65_536
 
@@ -103,11 +106,11 @@ class PollingOutbox:
         """See `Outbox`."""
         return len(self._groups) if self._volatile is None else len(self._groups) + len(self._volatile)
 
-    def take(self, max_payload: int) -> bytes:
+    def take(self, max_payload: int, take: TakePayload = take_payload) -> bytes:
         """Return the payload of one poll: all that fits, at least one group; some must be waiting."""
         if self._volatile is not None:
             self._volatile.lend(self._groups)
-        payload = take_payload(self._groups, max_payload)
+        payload = take(self._groups, max_payload)
         if self._volatile is not None and not self._volatile.take_back(self._groups):
             self._volatile = None
         self._bytes = sum(group.size for group in self._groups) if self._groups else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from geventsio.engine.takeover import find_socket
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
 from geventsio.protocol.eio_packet import NOOP, PacketType
-from geventsio.protocol.eio_payload import decode_payload
+from geventsio.protocol.eio_payload import PayloadCodec
 from geventsio.types import DisconnectReason
 
 if TYPE_CHECKING:
@@ -89,27 +89,42 @@ class Poll:
 
 
 class PollingTransport:
-    """The polling side of one session."""
+    """The polling side of one session.
 
-    __slots__ = ("_goodbye", "_poll", "_posting", "_resumed", "_session", "outbox")
+    Args:
+        session: whose it is.
+        codec: how its packets travel in HTTP bodies.
+    """
 
-    def __init__(self, session: Session) -> None:
+    __slots__ = ("_codec", "_goodbye", "_poll", "_posting", "_resumed", "_session", "outbox")
+
+    def __init__(self, session: Session, codec: PayloadCodec) -> None:
         self._session = session
+        self._codec = codec
         self._poll: Poll | None = None
         self._posting = False
         self._resumed: Event | None = None
         self._goodbye = False
         self.outbox = PollingOutbox(session.server.bounds)
 
+    def answer(self, packet: bytes, headers: Iterable[tuple[str, str]] = ()) -> Response:
+        """Answer with one text packet, with more headers."""
+        return Response.payload(self._codec.encode(packet), headers)
+
     def get(self, environ: dict[str, Any]) -> Response:
         """Answer a poll with what waits, as soon as something does. May switch greenlets.
 
         Raises:
-            RequestError: another poll is waiting; the session is closed for it.
+            RequestError: another poll is waiting; the session is closed for it. Or the session has been upgraded.
         """
         session = self._session
+        if session.has_second_transport:
+            # The loop calls what it has polled in reverse: an upgrade packet that was sent before may come up only now.
+            session.runtime.backlog.wait()
+            if session.polling is not self:
+                raise RequestError(ErrorCode.BAD_REQUEST, "polling on a session that has been upgraded")
         if session.is_upgrading:
-            return Response.payload(NOOP)
+            return self.answer(NOOP)
         if self._poll is not None:
             session.drop(DisconnectReason.TRANSPORT_ERROR)
             raise RequestError(ErrorCode.BAD_REQUEST)
@@ -133,7 +148,7 @@ class PollingTransport:
             options = session.server.options
             body = read_body(environ, options.max_payload, options.body_timeout)
             end = monotonic() + SLICE
-            for packet in decode_payload(body):
+            for packet in self._codec.decode(body, environ.get("CONTENT_TYPE", "")):
                 if packet.type is PacketType.CLOSE and self._poll is None:
                     # The loop calls what it has polled in reverse: a GET that was sent before may come up only now.
                     session.runtime.backlog.wait()
@@ -192,11 +207,11 @@ class PollingTransport:
     def _answer(self) -> Response:
         session = self._session
         if self._goodbye or session.polling is not self or session.is_upgrading or not self.outbox.waiting():
-            return Response.payload(NOOP)
-        payload = self.outbox.take(session.server.options.max_payload)
+            return self.answer(NOOP)
+        payload = self.outbox.take(session.server.options.max_payload, self._codec.take)
         if not session.is_open and not self.outbox.waiting():
             session.forget()
-        return Response.payload(payload)
+        return Response.payload(payload, content_type=self._codec.content_type(payload))
 
     def _client_gone(self) -> None:
         self._session.drop(DisconnectReason.TRANSPORT_ERROR)

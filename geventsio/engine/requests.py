@@ -10,19 +10,35 @@ from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.engine.takeover import is_upgraded
 from geventsio.protocol.websocket import accept_key, is_valid_key
 
-__all__ = ["EngineRequest", "check_handshake", "is_upgrade", "parse_request", "upgrade_headers", "wants_close"]
+__all__ = [
+    "EngineRequest",
+    "check_handshake",
+    "is_multiplexed",
+    "is_upgrade",
+    "parse_request",
+    "upgrade_headers",
+    "wants_close",
+]
 
 Environ = dict[str, Any]
 
-PROTOCOL_VERSION = "4"
-
 
 class EngineRequest(NamedTuple):
-    """The query of an Engine.IO request."""
+    """The query of an Engine.IO request.
+
+    Attributes:
+        transport: its name.
+        sid: of the session; None to open one.
+        is_websocket: whether that is the transport.
+        protocol: version of Engine.IO.
+        base64: whether a client of version 3 can't read binary payloads.
+    """
 
     transport: str
     sid: str | None
     is_websocket: bool
+    protocol: int
+    base64: bool
 
 
 def parse_request(environ: Environ, options: EngineOptions) -> EngineRequest:
@@ -35,24 +51,35 @@ def parse_request(environ: Environ, options: EngineOptions) -> EngineRequest:
     transport = query.get("transport", "")
     if transport not in ("polling", "websocket"):
         raise RequestError(ErrorCode.UNKNOWN_TRANSPORT)
-    version = query.get("EIO", "")
-    if version != PROTOCOL_VERSION:
-        raise RequestError(
-            ErrorCode.UNSUPPORTED_PROTOCOL_VERSION,
-            f"the client speaks Engine.IO version {version[:8]!r}; version 4 belongs to socket.io-client 3 and newer",
-        )
+    protocol = _protocol(query.get("EIO", ""), options)
     if transport not in options.transports:
         raise RequestError(ErrorCode.BAD_REQUEST, f"the transport {transport} is not enabled")
     sid = query.get("sid")
     method = environ.get("REQUEST_METHOD", "")
     is_websocket = transport == "websocket"
+    if is_websocket and is_multiplexed(environ):
+        raise _needs_http_1()
     if not is_websocket and _asks_for_websocket(environ):
         raise RequestError(ErrorCode.BAD_REQUEST, "a websocket handshake for the transport polling")
     if sid is None and method != "GET":
         raise RequestError(ErrorCode.BAD_HANDSHAKE_METHOD)
     if is_websocket and method != "GET":
         raise RequestError(ErrorCode.BAD_REQUEST, f"{method} on a websocket")
-    return EngineRequest(transport, sid, is_websocket)
+    return EngineRequest(transport, sid, is_websocket, protocol, bool(query.get("b64")))
+
+
+def _protocol(version: str, options: EngineOptions) -> int:
+    """Return the version of Engine.IO, if it is served."""
+    if version == "4" or (version == "3" and options.allow_eio3):
+        return int(version)
+    hint = (
+        "socket.io-client 1 and 2 speak version 3, which allow_eio3=True lets in"
+        if version == "3"
+        else ("version 4 belongs to socket.io-client 3 and newer")
+    )
+    raise RequestError(
+        ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, f"the client speaks Engine.IO version {version[:8]!r}; {hint}"
+    )
 
 
 def check_handshake(environ: Environ) -> None:
@@ -61,21 +88,29 @@ def check_handshake(environ: Environ) -> None:
     Raises:
         RequestError: the request is no handshake, or one that we can't answer.
     """
+    if is_multiplexed(environ):
+        raise _needs_http_1()
     if environ.get("REQUEST_METHOD") != "GET":
         raise RequestError(ErrorCode.BAD_HANDSHAKE_METHOD)
     if not _asks_for_websocket(environ):
         raise RequestError(
             ErrorCode.BAD_REQUEST,
             "a websocket request without 'Upgrade: websocket': a proxy in between does not pass it on",
+            is_misconfiguration=True,
         )
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1" or environ.get("HTTP_VERSION", "1.1") != "1.1":
-        raise RequestError(ErrorCode.BAD_REQUEST, "websockets need HTTP/1.1")
+        raise _needs_http_1()
     if environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
         raise RequestError(ErrorCode.BAD_REQUEST, "a websocket handshake with a body")
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
         raise RequestError(ErrorCode.UNSUPPORTED_WEBSOCKET_VERSION)
     if not is_valid_key(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")):
         raise RequestError(ErrorCode.BAD_REQUEST, "an invalid Sec-WebSocket-Key")
+
+
+def _needs_http_1() -> RequestError:
+    message = "WebSockets need HTTP/1.1"
+    return RequestError(ErrorCode.BAD_REQUEST, message, message)
 
 
 def _asks_for_websocket(environ: Environ) -> bool:
@@ -97,6 +132,14 @@ def upgrade_headers(environ: Environ) -> list[tuple[str, str]]:
     ]
 
 
+def is_multiplexed(environ: Environ) -> bool:
+    """Whether a request shares its connection with others, as in HTTP/2: then that is not ours to take or to end.
+
+    RFC 8441 would open a websocket in one of its streams, but WSGI servers have no way to hand on a stream.
+    """
+    return not environ.get("SERVER_PROTOCOL", "HTTP/1.1").startswith("HTTP/1")
+
+
 def is_upgrade(environ: Environ) -> bool:
     """Whether a request asks for another protocol.
 
@@ -111,7 +154,7 @@ def wants_close(environ: Environ) -> bool:
 
     pywsgi closes without a word, and clients with a pool of connections send their next request into it.
     """
-    return "close" in _tokens(environ.get("HTTP_CONNECTION"))
+    return "close" in _tokens(environ.get("HTTP_CONNECTION")) and not is_multiplexed(environ)
 
 
 def _first_values(query: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
+from geventsio.protocol.eio_payload import TEXT
 from geventsio.protocol.websocket import CloseCode
 
 __all__ = ["ErrorCode", "RequestError", "Response"]
@@ -28,11 +29,17 @@ class ErrorCode(Enum):
     SHUTTING_DOWN = (None, "Server is shutting down", HTTPStatus.SERVICE_UNAVAILABLE)
     OVERLOADED = (None, "Too many connections", HTTPStatus.SERVICE_UNAVAILABLE)
     TOO_MANY_CONNECTIONS = (None, "Too many connections of one client", HTTPStatus.TOO_MANY_REQUESTS)
+    TOO_MANY_REQUESTS = (None, "Too many requests", HTTPStatus.TOO_MANY_REQUESTS)
     REQUEST_TIMEOUT = (None, "Request timeout", HTTPStatus.REQUEST_TIMEOUT)
 
 
 #: Seconds after which it is worth trying again, by the error that says so.
-RETRY_AFTER = {ErrorCode.SHUTTING_DOWN: 1, ErrorCode.OVERLOADED: 5, ErrorCode.TOO_MANY_CONNECTIONS: 5}
+RETRY_AFTER = {
+    ErrorCode.SHUTTING_DOWN: 1,
+    ErrorCode.OVERLOADED: 5,
+    ErrorCode.TOO_MANY_CONNECTIONS: 5,
+    ErrorCode.TOO_MANY_REQUESTS: 1,
+}
 
 
 class RequestError(Exception):
@@ -43,12 +50,19 @@ class RequestError(Exception):
         message: what the client is told.
         detail: why, for the log; never sent.
         ends_connection: nobody can tell where the next request begins.
+        is_misconfiguration: the client can't help it, an administrator can.
     """
 
     def __init__(
-        self, code: ErrorCode, detail: str = "", message: str | None = None, ends_connection: bool = False
+        self,
+        code: ErrorCode,
+        detail: str = "",
+        message: str | None = None,
+        ends_connection: bool = False,
+        is_misconfiguration: bool = False,
     ) -> None:
         self.code = code
+        self.is_misconfiguration = is_misconfiguration
         self.ends_connection = ends_connection
         self.message: str = code.value[1] if message is None else message
         super().__init__(detail or self.message)
@@ -67,9 +81,9 @@ class Response(NamedTuple):
     body: bytes
 
     @classmethod
-    def payload(cls, body: bytes, more: Iterable[tuple[str, str]] = ()) -> Response:
+    def payload(cls, body: bytes, more: Iterable[tuple[str, str]] = (), content_type: str = TEXT) -> Response:
         """Answer a poll or a handshake; with more headers."""
-        headers = (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store"), *more)
+        headers = (("Content-Type", content_type), ("Cache-Control", "no-store"), *more)
         return cls(HTTPStatus.OK, headers, body)
 
     @classmethod

@@ -11,6 +11,7 @@ import gevent
 from gevent import monkey
 from gevent.hub import Waiter
 
+from geventsio.engine.clock import Clock
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.watchdog import DescribeJob, Watchdog, describe
 from geventsio.engine.workers import WorkerPool
@@ -55,18 +56,19 @@ class Runtime:
     def __init__(self, blocked_threshold: float | None = None, describe: DescribeJob = describe) -> None:
         self.hub: Any = gevent.get_hub()
         self.loop: Any = self.hub.loop
+        self.clock = Clock(self.loop)
         self._thread = _thread_id()
         self.ticker = Ticker(self.loop)
         self.backlog = Backlog(self.loop)
         self.watchdog = None if blocked_threshold is None else Watchdog(self.loop, blocked_threshold, describe)
         self.workers = WorkerPool(self)
-        #: Outboxes that keep back what follows a packet that shall arrive alone.
+        #: Outboxes that keep back what follows a packet that shall arrive alone: a matter of the kernel's time.
         self.held: Timeouts[WebSocketOutbox] = Timeouts(
-            self.loop, HOLD, lambda outbox: outbox.flush(), excuses_lag=False
+            Clock(self.loop), HOLD, lambda outbox: outbox.flush(), excuses_lag=False
         )
         #: Who has received the first part of a message.
         self.assembling: Timeouts[Assembler] = Timeouts(
-            self.loop, ASSEMBLY_TIMEOUT, lambda assembler: assembler.give_up()
+            self.clock, ASSEMBLY_TIMEOUT, lambda assembler: assembler.give_up()
         )
 
     def is_foreign_thread(self) -> bool:

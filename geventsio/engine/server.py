@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from time import monotonic
@@ -12,50 +10,42 @@ from typing import Any
 from geventsio.config import EngineOptions, engine_options, size_threshold
 from geventsio.engine.accept import Acceptor, refuse
 from geventsio.engine.admission import Admission
+from geventsio.engine.complaints import Complaints
 from geventsio.engine.compression import compress
 from geventsio.engine.cookies import cookie_headers
-from geventsio.engine.drain import Drainable, WaitGroup, drain_at_exit, in_turns
-from geventsio.engine.handshake import Handshake
-from geventsio.engine.heartbeat import Heartbeat
-from geventsio.engine.limits import RateLimit
+from geventsio.engine.drain import Drainable, WaitGroup, close_sessions, drain_at_exit
+from geventsio.engine.eio3 import Session3
+from geventsio.engine.handshake import Handshake, new_sid
+from geventsio.engine.heartbeat import ClientHeartbeat, Heartbeat
 from geventsio.engine.origins import OriginPolicy
 from geventsio.engine.outbox import Bounds
 from geventsio.engine.proxies import ProxyPolicy
-from geventsio.engine.requests import EngineRequest, is_upgrade, parse_request, wants_close
+from geventsio.engine.requests import EngineRequest, is_multiplexed, is_upgrade, parse_request, wants_close
 from geventsio.engine.responses import ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import (
-    StartResponse,
-    end_connection,
-    find_socket,
-    is_upgraded,
-    no_delay,
-)
+from geventsio.engine.takeover import StartResponse, end_connection, find_socket, is_upgraded, no_delay
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.watchdog import DescribeJob, describe
 from geventsio.engine.websocket import Limits, WebSocketConnection
-from geventsio.protocol.eio_packet import encode_open
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import CloseCode
-from geventsio.types import DisconnectReason, TransportType
+from geventsio.types import DisconnectReason
 
 __all__ = ["EngineServer"]
-
-logger = logging.getLogger("geventsio.engine")
 
 Environ = dict[str, Any]
 OnConnect = Callable[[Session], object]
 OnMessage = Callable[[Session, "str | bytes"], object]
 OnClose = Callable[[Session, DisconnectReason], object]
 
-#: Bytes of randomness in a session id: 20 characters.
-SID_BYTES = 15
+#: By version of Engine.IO.
+_SESSIONS: dict[int, type[Session]] = {3: Session3, 4: Session}
 
 
 class EngineServer:
-    """An Engine.IO v4 server, usable alone. It is a WSGI application for its path, and answers 404 elsewhere.
+    """An Engine.IO server, usable alone. It is a WSGI application for its path, and answers 404 elsewhere.
 
     The callbacks run in worker greenlets, in order for each session; they may block. With `inline`, they
     run where the packet was read, mostly in the hub, and must never switch greenlets.
@@ -95,9 +85,11 @@ class EngineServer:
         self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
-        self._admission = Admission(self.options, self.sessions)
+        self._complaints = Complaints(self.options)
+        self._admission = Admission(self.options, self.sessions, lambda: self.runtime.clock)
+        self._rates = self._admission.rates
         self._deliver: OnMessage = self._on_message if inline else self._submit_message
-        self.deliver: OnMessage = self._deliver if self.options.rate_limit is None else self._deliver_counted
+        self.deliver: OnMessage = self._deliver_counted if self._rates.are_limited else self._deliver
 
     # Made when the first request arrives: see Runtime.
 
@@ -109,13 +101,18 @@ class EngineServer:
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
-        """The heartbeat of all sessions."""
+        """The heartbeat of all sessions, but for those of Engine.IO v3."""
         return Heartbeat(self.runtime, self.options.ping_interval, self.options.ping_timeout)
+
+    @cached_property
+    def client_heartbeat(self) -> ClientHeartbeat:
+        """The heartbeat of the sessions of Engine.IO v3."""
+        return ClientHeartbeat(self.runtime, self.options.ping_interval, self.options.ping_timeout)
 
     @cached_property
     def upgrading(self) -> Timeouts[Upgrade]:
         """Websockets that probe a session, with the time they have for it."""
-        return Timeouts(self.runtime.loop, self.options.upgrade_timeout, Upgrade.fail)
+        return Timeouts(self.runtime.clock, self.options.upgrade_timeout, Upgrade.fail)
 
     @cached_property
     def acceptor(self) -> Acceptor:
@@ -125,15 +122,8 @@ class EngineServer:
         return Acceptor(self.runtime, Limits(self.bounds, options.max_payload), options.close_timeout, threshold)
 
     @cached_property
-    def _rate_limit(self) -> RateLimit | None:
-        rate, burst = self.options.rate_limit, self.options.rate_burst
-        if rate is None:
-            return None
-        return RateLimit(self.runtime.loop, rate, max(1, int(2 * rate)) if burst is None else burst)
-
-    @cached_property
     def _last_polls(self) -> Timeouts[Session]:
-        return Timeouts(self.runtime.loop, self.options.close_timeout, Session.forget)
+        return Timeouts(self.runtime.clock, self.options.close_timeout, Session.forget)
 
     @cached_property
     def callbacks(self) -> WaitGroup:
@@ -157,7 +147,7 @@ class EngineServer:
         try:
             response = self._respond(environ, start_response, is_allowed)
         except RequestError as error:
-            logger.info("refused a request: %s", error)
+            self._complaints.refused(error)
             if is_upgraded(environ):
                 self.acceptor.refuse_upgraded(environ, start_response, error)
                 return []
@@ -172,6 +162,7 @@ class EngineServer:
             is_preflight = environ.get("REQUEST_METHOD") == "OPTIONS"
             more = self._origins.preflight_headers(environ) if is_preflight else self._origins.headers(environ)
         no_delay(find_socket(environ))
+        ends = ends and not is_multiplexed(environ)
         if ends or wants_close(environ):
             more.append(("Connection", "close"))
         if ends:
@@ -192,7 +183,7 @@ class EngineServer:
         self._admission.is_closing = True
         if not self.has_started:
             return True
-        self._close_sessions(0)
+        close_sessions(self.sessions.values(), 0)
         return self.callbacks.wait(timeout)
 
     def drain(self, limit: float | None = None) -> bool:
@@ -212,7 +203,8 @@ class EngineServer:
             return True
         end = None if limit is None else monotonic() + limit
         options = self.options
-        self._close_sessions(options.drain_timeout if limit is None else min(options.drain_timeout, limit / 2))
+        spread = options.drain_timeout if limit is None else min(options.drain_timeout, limit / 2)
+        close_sessions(self.sessions.values(), spread)
         rest = options.close_timeout if end is None else min(options.close_timeout, end - monotonic())
         done = self.callbacks.wait(max(0.0, rest))
         self.acceptor.finish()
@@ -234,9 +226,9 @@ class EngineServer:
 
     def ended(self, session: Session, reason: DisconnectReason) -> None:
         """Tell the application about a session's end."""
-        self.heartbeat.stop(session)
-        if self._rate_limit is not None:
-            self._rate_limit.forget(session)
+        session.heartbeat.stop(session)
+        self._rates.forget(session)
+        self._complaints.ended(session, reason)
         if self._inline:
             self._on_close(session, reason)
         else:
@@ -265,10 +257,10 @@ class EngineServer:
             self._origins.report(environ)
             raise RequestError(ErrorCode.FORBIDDEN, "Origin not allowed")
         if request.is_websocket:
-            self._open_websocket(environ, start_response, session)
+            self._open_websocket(environ, start_response, session, request)
             return None
         if session is None:
-            return self._open_polling(environ)
+            return self._open_polling(environ, request)
         return self._serve_polling(environ, session)
 
     def _find_session(self, request: EngineRequest) -> Session | None:
@@ -279,23 +271,17 @@ class EngineServer:
         session = self.sessions.get(request.sid)
         if session is None:
             raise RequestError(ErrorCode.UNKNOWN_SID)
+        if session.protocol != request.protocol:
+            raise RequestError(ErrorCode.BAD_REQUEST, "not the version of Engine.IO that the session was opened with")
         return session
 
-    def _close_sessions(self, spread: float) -> None:
-        sessions = list(self.sessions.values())
-        websockets = [session for session in sessions if session.transport is TransportType.WEBSOCKET]
-        for session in sessions:
-            if session.transport is TransportType.POLLING:
-                session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
-        in_turns(websockets, spread, lambda session: session.close(DisconnectReason.SERVER_SHUTTING_DOWN))
-
-    def _open_polling(self, environ: Environ) -> Response:
+    def _open_polling(self, environ: Environ, request: EngineRequest) -> Response:
         self._admission.ask(environ)
-        session = Session(self, _new_sid(), Handshake(environ))
-        session.start_polling()
+        session = _SESSIONS[request.protocol](self, new_sid(), Handshake(environ))
+        polling = session.start_polling(request.base64)
         self._opened(session, environ)
         cookie = cookie_headers(self.options.cookie, session.sid, environ)
-        return Response.payload(self._open_packet(session, self._upgrades(environ)), cookie)
+        return polling.answer(session.open_packet(self._upgrades(environ)), cookie)
 
     def _serve_polling(self, environ: Environ, session: Session) -> Response:
         polling = session.polling
@@ -310,11 +296,13 @@ class EngineServer:
             return Response.text("ok")
         return polling.post(environ)
 
-    def _open_websocket(self, environ: Environ, start_response: StartResponse, session: Session | None) -> None:
+    def _open_websocket(
+        self, environ: Environ, start_response: StartResponse, session: Session | None, request: EngineRequest
+    ) -> None:
         if session is not None and not self.options.allow_upgrades:
             raise RequestError(ErrorCode.BAD_REQUEST, "upgrades are not enabled")
         self.acceptor.check(environ)
-        sid = _new_sid()
+        sid = new_sid()
         headers = []
         if session is None:
             self._admission.ask(environ)
@@ -323,23 +311,25 @@ class EngineServer:
         connection = accepted.connection
         # Answering the handshake may have switched greenlets: only now is it time to look at the session.
         if session is None:
-            self._connect_websocket(environ, connection, sid)
+            self._connect_websocket(environ, connection, _SESSIONS[request.protocol], sid)
         elif session.can_upgrade:
             self._probe(session, connection)
         else:
             connection.close(CloseCode.POLICY_VIOLATION, "the session has a websocket, or has ended")
         accepted.serve()
 
-    def _connect_websocket(self, environ: Environ, connection: WebSocketConnection, sid: str) -> None:
+    def _connect_websocket(
+        self, environ: Environ, connection: WebSocketConnection, kind: type[Session], sid: str
+    ) -> None:
         try:
             self._admission.check(environ)
         except RequestError as error:
             refuse(connection, error)
             return
-        session = Session(self, sid, Handshake(environ))
+        session = kind(self, sid, Handshake(environ))
         connection.receiver = session
         session.start_websocket(connection)
-        connection.outbox.send(PacketGroup(self._open_packet(session, ())))
+        connection.outbox.send(PacketGroup(session.open_packet()))
         self._opened(session, environ)
 
     def _probe(self, session: Session, connection: WebSocketConnection) -> None:
@@ -353,16 +343,13 @@ class EngineServer:
             return ()
         return ("websocket",) if self.acceptor.can_accept(environ) else ()
 
-    def _open_packet(self, session: Session, upgrades: tuple[str, ...]) -> bytes:
-        options = self.options
-        return encode_open(session.sid, upgrades, options.ping_interval, options.ping_timeout, options.max_payload)
-
     def _opened(self, session: Session, environ: Environ) -> None:
         self.sessions[session.sid] = session
         self._admission.capacity.add(session.sid, environ)
+        self._rates.add(session, environ)
         if self.runtime.watchdog is not None:
             self.runtime.watchdog.watch(self.sessions)
-        self.heartbeat.start(session)
+        session.heartbeat.start(session)
         if self._inline:
             self._on_connect(session)
         else:
@@ -370,11 +357,10 @@ class EngineServer:
 
     def _deliver_counted(self, session: Session, data: str | bytes) -> None:
         self._deliver(session, data)
-        if self._rate_limit is not None:
-            self._rate_limit.count(session)
+        self._rates.count(session)
 
     def _submit_message(self, session: Session, data: str | bytes) -> None:
-        session.jobs.submit(self._on_message, session, data)
+        session.submit(self._on_message, data)
 
     def _run_on_close(self, session: Session, reason: DisconnectReason) -> None:
         try:
@@ -387,10 +373,6 @@ def _describe_job(job: Any, args: tuple[Any, ...]) -> str:
     # No method: the greenlets of the pool, which are never collected, would keep the server.
     server = getattr(job, "__self__", None)
     return describe(server._on_close if isinstance(server, EngineServer) else job, args)
-
-
-def _new_sid() -> str:
-    return secrets.token_urlsafe(SID_BYTES)
 
 
 def _ignore(*args: object) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from geventsio.engine.handshake import Handshake
+from geventsio.engine.heartbeat import ClientHeartbeat, Heartbeat
 from geventsio.engine.outbox import Outbox
 from geventsio.engine.polling import PollingTransport
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.websocket import WebSocketConnection
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import BufferFullError, ProtocolError, SocketClosedError
-from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet
+from geventsio.protocol.eio_packet import CLOSE, PING, Packet, PacketType, decode_packet, encode_open
+from geventsio.protocol.eio_payload import PayloadCodec
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.websocket import CloseCode
 from geventsio.types import DisconnectReason, TransportType
@@ -26,8 +28,12 @@ __all__ = ["Session", "SessionState"]
 
 logger = logging.getLogger("geventsio.engine")
 
+#: Messages that may wait for the callback of an engine that is used alone; then its client is not read.
+MAX_PENDING = 1024
+
 _PING = PacketGroup(PING)
 _CLOSE = PacketGroup(CLOSE)
+_CODEC = PayloadCodec()
 
 
 class SessionState(Enum):
@@ -54,6 +60,11 @@ class Session:
     #: Who may pause a session; it is read again when none of them pauses it any more.
     PAUSED_BY_APPLICATION = 1
     PAUSED_BY_RATE = 2
+    PAUSED_BY_ADDRESS = 4
+    PAUSED_BY_QUEUE = 8
+
+    #: Version of Engine.IO.
+    protocol: ClassVar[int] = 4
 
     __slots__ = (
         "_connection",
@@ -200,11 +211,18 @@ class Session:
             if self._pauses:
                 return
             if self._state is SessionState.OPEN:
-                self.server.heartbeat.excuse(self)
+                self.heartbeat.excuse(self)
             if self._connection is not None:
                 self._connection.resume()
             if self._polling is not None:
                 self._polling.resume()
+
+    def submit(self, on_message: Callable[[Session, str | bytes], object], data: str | bytes) -> None:
+        """Have a callback take a message, and read no more while too many wait for it."""
+        jobs = self.jobs
+        if jobs.submit(on_message, self, data) and len(jobs) > MAX_PENDING:
+            self.pause(self.PAUSED_BY_QUEUE)
+            jobs.drained = self._resume_queue
 
     # What the other parts of the engine use
 
@@ -212,6 +230,11 @@ class Session:
     def state(self) -> SessionState:
         """Where the session is in its life."""
         return self._state
+
+    @property
+    def has_second_transport(self) -> bool:
+        """Whether a websocket has been opened that may take over."""
+        return self._upgrade is not None
 
     @property
     def is_upgrading(self) -> bool:
@@ -228,10 +251,21 @@ class Session:
         """Whether a websocket may take over now: only one at a time, and only once."""
         return self._polling is not None and self._upgrade is None and self._state is SessionState.OPEN
 
-    def start_polling(self) -> None:
-        """Use the polling transport."""
-        self._polling = PollingTransport(self)
-        self.outbox = self._polling.outbox
+    def open_packet(self, upgrades: Sequence[str] = ()) -> bytes:
+        """The packet that tells the client about this session, and the transports that it may change to."""
+        options = self.server.options
+        return encode_open(self.sid, upgrades, options.ping_interval, options.ping_timeout, options.max_payload)
+
+    @property
+    def heartbeat(self) -> Heartbeat | ClientHeartbeat:
+        """What tells whether the client is still there."""
+        return self.server.heartbeat
+
+    def start_polling(self, base64: bool = False) -> PollingTransport:
+        """Use the polling transport; a client of Engine.IO v3 may not be able to read binary payloads."""
+        polling = self._polling = PollingTransport(self, self._payload_codec(base64))
+        self.outbox = polling.outbox
+        return polling
 
     def start_websocket(self, connection: WebSocketConnection) -> None:
         """Use a websocket from the beginning."""
@@ -244,7 +278,7 @@ class Session:
 
     def probed(self) -> None:
         """Answer polls with NOOP from now on, and pause the heartbeat."""
-        self.server.heartbeat.pause(self)
+        self.heartbeat.pause(self)
         if self._polling is not None:
             self._polling.release()
 
@@ -258,7 +292,7 @@ class Session:
             if not polling.outbox.move_to(self.outbox):
                 self.runtime.loop.run_callback(self.drop, DisconnectReason.SLOW_CONSUMER)
             polling.release()
-        self.server.heartbeat.start(self)
+        self.heartbeat.start(self)
         if self.is_paused:
             connection.pause()
 
@@ -266,7 +300,7 @@ class Session:
         """Stay with polling after an upgrade that failed."""
         self._upgrade = None
         if self._state is SessionState.OPEN:
-            self.server.heartbeat.start(self)
+            self.heartbeat.start(self)
 
     def receive(self, message: str | bytes) -> None:
         """Take a message from the websocket."""
@@ -277,8 +311,6 @@ class Session:
                 self.server.deliver(self, message)
             elif message[:1] == "4":
                 self.server.deliver(self, message[1:])
-            elif message[:1] == "b":
-                raise ProtocolError("base64 on a websocket")
             else:
                 self.receive_packet(decode_packet(message))
         except ProtocolError as error:
@@ -297,7 +329,7 @@ class Session:
         if kind is PacketType.MESSAGE:
             self._deliver(packet.data)
         elif kind is PacketType.PONG or kind is PacketType.PING:
-            self.server.heartbeat.pong(self)
+            self.heartbeat.pong(self)
         elif kind is PacketType.CLOSE:
             self._end(DisconnectReason.TRANSPORT_CLOSE)
         else:
@@ -323,6 +355,12 @@ class Session:
         """Drop the last trace of a session that has ended."""
         self._state = SessionState.CLOSED
         self.server.forget(self)
+
+    def _payload_codec(self, base64: bool) -> PayloadCodec:
+        return _CODEC
+
+    def _resume_queue(self) -> None:
+        self.resume(self.PAUSED_BY_QUEUE)
 
     def _deliver(self, data: str | bytes) -> None:
         """Hand on a message that arrived by POST; what is wrong with it is not the transport's affair.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from geventsio.engine.clock import Clock, Timer
 
 __all__ = ["Timeouts"]
 
@@ -21,21 +22,31 @@ class Timeouts(Generic[T]):
     on, for clients had no chance to be heard.
 
     Args:
-        loop: the hub's loop.
+        clock: the server's.
         seconds: from `start` to the deadline.
         expired: called in the hub with each item whose time is up; must not switch greenlets.
         excuses_lag: see above.
     """
 
-    __slots__ = ("_armed_for", "_deadlines", "_excuses_lag", "_expired", "_firing", "_loop", "_timer", "due", "seconds")
+    __slots__ = (
+        "_armed_for",
+        "_clock",
+        "_deadlines",
+        "_excuses_lag",
+        "_expired",
+        "_firing",
+        "_timer",
+        "due",
+        "seconds",
+    )
 
-    def __init__(self, loop: Any, seconds: float, expired: Callable[[T], object], excuses_lag: bool = True) -> None:
-        self._loop = loop
+    def __init__(self, clock: Clock, seconds: float, expired: Callable[[T], object], excuses_lag: bool = True) -> None:
+        self._clock = clock
         self.seconds = seconds
         self._expired = expired
         self._excuses_lag = excuses_lag
         self._deadlines: dict[T, float] = {}
-        self._timer: Any = None
+        self._timer: Timer | None = None
         self._armed_for = 0.0
         self._firing = False
         #: While `expired` runs, when its item was due (monotonic seconds).
@@ -50,7 +61,7 @@ class Timeouts(Generic[T]):
     def start(self, item: T, since: float | None = None) -> None:
         """Start an item's time, anew if it was running; `since` is its beginning (monotonic seconds)."""
         self._deadlines.pop(item, None)
-        self._deadlines[item] = (monotonic() if since is None else since) + self.seconds
+        self._deadlines[item] = (self._clock.now() if since is None else since) + self.seconds
         if self._timer is None and not self._firing:
             self._arm()
 
@@ -67,11 +78,11 @@ class Timeouts(Generic[T]):
     def _arm(self) -> None:
         for deadline in self._deadlines.values():  # the first one is the earliest
             self._armed_for = deadline
-            self._start_timer(max(0.0, deadline - monotonic()), self._fire if self._excuses_lag else self._expire)
+            self._start_timer(max(0.0, deadline - self._clock.now()), self._fire if self._excuses_lag else self._expire)
             return
 
     def _start_timer(self, seconds: float, callback: Callable[[], object]) -> None:
-        self._timer = self._loop.timer(seconds, ref=False)
+        self._timer = self._clock.timer(seconds)
         self._timer.start(callback)
 
     def _disarm(self) -> None:
@@ -82,7 +93,7 @@ class Timeouts(Generic[T]):
 
     def _fire(self) -> None:
         self._disarm()
-        lag = monotonic() - self._armed_for
+        lag = self._clock.now() - self._armed_for
         if lag > LAG_TOLERANCE:
             # Once for the time in which nobody was heard, and once more for reading what they sent meanwhile.
             self._extend(2 * lag)
@@ -97,7 +108,7 @@ class Timeouts(Generic[T]):
 
     def _expire(self) -> None:
         self._disarm()
-        now = monotonic()
+        now = self._clock.now()
         self._firing = True
         try:
             while self._deadlines:

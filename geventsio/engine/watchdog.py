@@ -49,6 +49,8 @@ class Watchdog:
         self._looked = 0.0
         self._clients: Sized = ()
         self._timer: Any = None
+        #: Whether only jobs are named: a test shares the hub, and keeps it between its calls.
+        self.ignores_others = False
 
     def watch(self, clients: Sized) -> None:
         """Use the timer as long as there are clients."""
@@ -74,7 +76,7 @@ class Watchdog:
         late = now - self._looked - self.threshold
         was_named = Watchdog._last_named > self._looked
         self._looked = now
-        if late > self.threshold and not was_named:
+        if late > self.threshold and not was_named and not self.ignores_others:
             self._warn("something else than the beginning of a handler", late)
 
     def _warn(self, name: str, seconds: float) -> None:

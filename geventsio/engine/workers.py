@@ -167,6 +167,7 @@ class WorkerPool:
         self.threshold = inf if runtime.watchdog is None else runtime.watchdog.threshold
         #: Workers that are running a job, or are about to.
         self.busy = 0
+        self._max_idle = MAX_IDLE
 
     def start(self, queue: JobQueue | None, job: Job, args: tuple[Any, ...]) -> None:
         """Run a job in a worker: at once when called in the hub, else in the loop's next round."""
@@ -182,6 +183,12 @@ class WorkerPool:
                 self.blocked(job, args, begin)
         else:
             self.runtime.loop.run_callback(worker.begin)
+
+    def close(self) -> None:
+        """End the idle workers, and keep none from now on: a suspended greenlet is never collected."""
+        self._max_idle = 0
+        while self._idle:
+            self.runtime.loop.run_callback(self._idle.pop().end)
 
     def blocked(self, job: Job, args: tuple[Any, ...], begin: float) -> None:
         """Take it that a job, begun at `begin`, has kept the hub for longer than the threshold."""
@@ -210,7 +217,7 @@ class WorkerPool:
 
     def _take_back(self, worker: Worker) -> bool:
         self.busy -= 1
-        if len(self._idle) >= MAX_IDLE:
+        if len(self._idle) >= self._max_idle:
             return False
         self._idle.append(worker)
         return True

@@ -7,10 +7,10 @@ from typing import Any
 
 from geventsio.errors import ProtocolError, SerializeError
 from geventsio.protocol.json_codec import dumps, loads
-from geventsio.protocol.packet_group import PacketGroup
-from geventsio.protocol.sio_packet import MAX_ID, MAX_NAMESPACE, RESERVED_EVENTS, Packet, PacketType
+from geventsio.protocol.packet_group import JSONGroup, PacketGroup
+from geventsio.protocol.sio_packet import MAX_ID, MAX_NAMESPACE, RESERVED_EVENTS, Packet, PacketType, query_data
 
-__all__ = ["CommonParser", "Decoder"]
+__all__ = ["ClientDecoder", "CommonParser", "Decoder"]
 
 MAX_ATTACHMENT_BYTES = 5_000_000
 _MAX_ID_DIGITS = 16
@@ -49,6 +49,10 @@ class CommonParser:
         """Return a decoder for one connection."""
         return Decoder(self._max_attachments, self._max_attachment_bytes)
 
+    def client_decoder(self) -> ClientDecoder:
+        """Return a decoder for what a server sends."""
+        return ClientDecoder(10**_MAX_COUNT_DIGITS, max_attachment_bytes=2**63)
+
     def encode_event(
         self, namespace: str, event: str, args: Sequence[object], ack_id: int | None = None
     ) -> PacketGroup:
@@ -59,7 +63,7 @@ class CommonParser:
         """
         data, attachments = dumps([event, *args])
         if not attachments and ack_id is None and namespace == "/":
-            return PacketGroup(b"42" + data)
+            return JSONGroup(b"42" + data)
         ack = b"" if ack_id is None else b"%d" % ack_id
         return _group(b"2", b"5", namespace, ack + data, attachments)
 
@@ -96,8 +100,8 @@ class CommonParser:
 def _group(text_type: bytes, binary_type: bytes, namespace: str, rest: bytes, attachments: list[bytes]) -> PacketGroup:
     part = _namespace_part(namespace)
     if attachments:
-        return PacketGroup(b"4%b%d-%b%b" % (binary_type, len(attachments), part, rest), attachments)
-    return PacketGroup(b"4%b%b%b" % (text_type, part, rest))
+        return JSONGroup(b"4%b%d-%b%b" % (binary_type, len(attachments), part, rest), attachments)
+    return JSONGroup(b"4%b%b%b" % (text_type, part, rest))
 
 
 def _plain_group(prefix: bytes, namespace: str, payload: object) -> PacketGroup:
@@ -106,7 +110,7 @@ def _plain_group(prefix: bytes, namespace: str, payload: object) -> PacketGroup:
         data, attachments = dumps(payload)
         if attachments:
             raise SerializeError("bytes can't be sent in a connect payload")
-    return PacketGroup(prefix + _namespace_part(namespace) + data)
+    return JSONGroup(prefix + _namespace_part(namespace) + data)
 
 
 class _Pending:
@@ -229,6 +233,18 @@ class Decoder:
         return None
 
 
+class ClientDecoder(Decoder):
+    """Decodes what a server sends: it may refuse, and send any number of attachments."""
+
+    __slots__ = ()
+
+    def _parse(self, text: str) -> Packet | None:
+        if text[:1] != "4":
+            return super()._parse(text)
+        namespace, pos = _parse_namespace(text, 1)
+        return Packet(PacketType.CONNECT_ERROR, namespace, loads(text[pos:]) if pos < len(text) else None)
+
+
 def _number(digits: str, max_digits: int) -> int:
     """Return a number written in ASCII digits; its length is looked at before the conversion, which is quadratic."""
     if len(digits) > max_digits or not (digits.isdecimal() and digits.isascii()):
@@ -245,7 +261,7 @@ def _parse_namespace(text: str, pos: int) -> tuple[str, int]:
         end = after = len(text)
     else:
         after = end + 1
-    # Clients of Socket.IO v2 send the query of their URL here.
+    # socket.io-client 1 and 2 send a query here when they connect: see `query_data`.
     namespace = text[pos:end].partition("?")[0]
     # A str that did not come from UTF-8 may hold surrogates.
     if len(namespace.encode("utf-8", "surrogatepass")) > MAX_NAMESPACE:
@@ -282,7 +298,7 @@ def _event_data(text: str) -> list[Any]:
 
 def _connect_data(text: str, pos: int) -> dict[str, Any] | None:
     if pos == len(text):
-        return None
+        return query_data(text.partition("?")[2].removesuffix(","))
     data = loads(text[pos:])
     if type(data) is not dict:
         raise ProtocolError("CONNECT with a payload that is not an object")

@@ -1,4 +1,4 @@
-"""Engine.IO packets, protocol version 4."""
+"""Engine.IO packets, protocol version 4; those of version 3 look the same but for binary ones."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ __all__ = [
     "UPGRADE",
     "Packet",
     "PacketType",
+    "decode_base64",
     "decode_packet",
     "encode_open",
 ]
@@ -93,11 +94,16 @@ def decode_packet(text: str) -> Packet:
     if packet_type is not None:
         return Packet(packet_type, text[1:])
     if text[:1] == "b":
-        return Packet(PacketType.MESSAGE, _decode_base64(text[1:]))
+        return Packet(PacketType.MESSAGE, decode_base64(text[1:]))
     raise ProtocolError("unknown Engine.IO packet type" if text else "empty Engine.IO packet")
 
 
-def _decode_base64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """Return the binary message that a text holds.
+
+    Raises:
+        ProtocolError: it is no base64 with correct padding.
+    """
     # b64decode looks at the alphabet, but lets superfluous padding pass.
     if len(text) % 4 or text.endswith("==="):
         raise ProtocolError("invalid base64 padding")

@@ -9,9 +9,11 @@ from geventsio.errors import ProtocolError
 from geventsio.protocol.eio_packet import Packet, decode_packet
 from geventsio.protocol.packet_group import PacketGroup
 
-__all__ = ["SEPARATOR", "decode_payload", "take_payload"]
+__all__ = ["SEPARATOR", "TEXT", "PayloadCodec", "decode_payload", "take_payload"]
 
 SEPARATOR = b"\x1e"
+
+TEXT = "text/plain; charset=UTF-8"
 
 
 def decode_payload(body: bytes) -> Iterator[Packet]:
@@ -58,3 +60,27 @@ def take_payload(queue: deque[PacketGroup], max_payload: int) -> bytes:
         parts.append(payload)
         queue.popleft()
     return SEPARATOR.join(parts)
+
+
+class PayloadCodec:
+    """How a session's packets travel in HTTP bodies: this is Engine.IO v4, other versions derive from it."""
+
+    def decode(self, body: bytes, content_type: str) -> Iterator[Packet]:
+        """Yield the packets of a POST's body, lazily.
+
+        Raises:
+            ProtocolError: it, or one of its packets, is broken.
+        """
+        return decode_payload(body)
+
+    def encode(self, packet: bytes) -> bytes:
+        """Return a payload of one text packet."""
+        return packet
+
+    def take(self, queue: deque[PacketGroup], max_payload: int) -> bytes:
+        """Take groups from a queue, as many as one payload may carry; see `take_payload`."""
+        return take_payload(queue, max_payload)
+
+    def content_type(self, payload: bytes) -> str:
+        """The Content-Type of a payload."""
+        return TEXT

@@ -146,15 +146,15 @@ def loads(text: str | bytes) -> Any:
     """
     try:
         value = orjson.loads(text)
-    except ValueError:
-        value = _loads_slowly(text)
+    except ValueError as error:
+        value = _loads_slowly(text, error)
     # The brackets bound the depth from above, and so does the length: most texts are done here.
     if len(text) > 2 * MAX_DEPTH and _count_brackets(text) > MAX_DEPTH:
         check_depth(value)
     return value
 
 
-def _loads_slowly(text: str | bytes) -> Any:
+def _loads_slowly(text: str | bytes, refusal: ValueError) -> Any:
     """Decode strings with lone surrogates, which are legal in JavaScript and which orjson refuses."""
     try:
         if isinstance(text, bytes):
@@ -164,7 +164,7 @@ def _loads_slowly(text: str | bytes) -> Any:
             return json.loads(text, parse_int=orjson.loads, parse_float=orjson.loads, parse_constant=_refuse)
     except (ValueError, RecursionError):
         pass
-    raise ProtocolError("invalid JSON") from None
+    raise ProtocolError("invalid JSON") from refusal
 
 
 def _refuse(constant: str) -> NoReturn:

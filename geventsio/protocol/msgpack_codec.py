@@ -141,8 +141,9 @@ def loads(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
     """
     try:
         return decoder.decode(rewrite_buffers(data))
-    except ValueError as error:
-        raise ProtocolError(f"invalid msgpack: {error}") from None
+    # In older releases of msgspec its own errors are no ValueErrors, and keys without a hash are a TypeError.
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        raise ProtocolError(f"invalid msgpack: {error}") from error
     except RecursionError:
         raise ProtocolError("data nested too deep") from None
 
@@ -158,13 +159,14 @@ def check_nesting(data: bytes, value: object) -> None:
         check_depth(value)
 
 
-def _read_extension(code: int, data: memoryview) -> object:
+def _read_extension(code: int, view: memoryview) -> object:
     if code != _OFFICIAL:
         raise ProtocolError(f"unknown extension type {code}")
+    data = bytes(view)  # in older releases of msgspec the length of the view is wrong
     if len(data) == 1:
         return None
     if len(data) != 8:
-        return bytes(data)
+        return data
     try:
         return _EPOCH + timedelta(milliseconds=int.from_bytes(data, "big", signed=True))
     except OverflowError:

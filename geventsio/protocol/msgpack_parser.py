@@ -10,9 +10,9 @@ import msgspec
 from geventsio.errors import ProtocolError
 from geventsio.protocol.msgpack_codec import check_nesting, dumps, loads, make_decoder
 from geventsio.protocol.packet_group import PacketGroup
-from geventsio.protocol.sio_packet import Packet, PacketType, check_packet
+from geventsio.protocol.sio_packet import Packet, PacketType, check_packet, query_data
 
-__all__ = ["MsgpackDecoder", "MsgpackParser"]
+__all__ = ["ClientDecoder", "MsgpackDecoder", "MsgpackParser"]
 
 # Clients in other languages write the types that only the default parser needs, where there is binary.
 _TYPES = {kind.value: kind for kind in PacketType}
@@ -40,6 +40,10 @@ class MsgpackParser:
     def decoder(self) -> MsgpackDecoder:
         """Return a decoder for one connection."""
         return _DECODER
+
+    def client_decoder(self) -> ClientDecoder:
+        """Return a decoder for what a server sends."""
+        return ClientDecoder()
 
     def encode_event(
         self, namespace: str, event: str, args: Sequence[object], ack_id: int | None = None
@@ -119,15 +123,37 @@ class MsgpackDecoder:
         Raises:
             ProtocolError: it is not a packet that a client may send.
         """
+        packet = self._read(data)
+        check_packet(packet)
+        return packet
+
+    def _read(self, data: bytes) -> Packet:
         found = loads(data, _MAP)
         kind = _TYPES.get(found.type)
         if kind is None:
             raise ProtocolError("unknown packet type")
         check_nesting(data, found.data)
-        # Clients of Socket.IO v2 send the query of their URL here.
-        packet = Packet(kind, found.nsp.partition("?")[0], found.data, found.id)
-        check_packet(packet)
+        packet = Packet(kind, found.nsp, found.data, found.id)
+        if "?" in found.nsp:
+            # Clients of Socket.IO v2 send a namespace's query with its path.
+            packet.namespace, _, query = found.nsp.partition("?")
+            if kind is PacketType.CONNECT and found.data is None:
+                packet.data = query_data(query)
         return packet
+
+
+class ClientDecoder(MsgpackDecoder):
+    """Decodes what a server sends: it may refuse."""
+
+    __slots__ = ()
+
+    def add_binary(self, data: bytes) -> Packet:
+        """Decode a packet.
+
+        Raises:
+            ProtocolError: it is not a packet.
+        """
+        return self._read(data)
 
 
 _DECODER = MsgpackDecoder()

@@ -60,7 +60,10 @@ class Parser(Protocol):
         ...
 
     def decoder(self) -> PacketDecoder:
-        """Return a decoder for one connection."""
+        """Return a decoder for one connection.
+
+        `geventsio.testing` reads with it what the server sends, unless there is a method `client_decoder` besides.
+        """
         ...
 
 
@@ -145,7 +148,7 @@ def _check(name: str, value: object, methods: Sequence[str], contract: type) -> 
 class _UserParser:
     """A parser of the user's, whose decoders are guarded: the server can't rely on what they do with bad input."""
 
-    __slots__ = (*_METHODS[:-1], "_make_decoder", "_reported")
+    __slots__ = (*_METHODS[:-1], "_make_decoder", "_reported", "client_decoder")
 
     def __init__(self, parser: Parser) -> None:
         _check("parser", parser, _METHODS, Parser)
@@ -154,6 +157,7 @@ class _UserParser:
         if not hasattr(decoder, "pending_namespace"):
             raise TypeError(f"parser.decoder() must have the property 'pending_namespace', but {decoder!r} has not")
         self._make_decoder = parser.decoder
+        self.client_decoder: Callable[[], PacketDecoder] = getattr(parser, "client_decoder", parser.decoder)
         self._reported: set[type[Exception]] = set()
         self.encode_connect = parser.encode_connect
         self.encode_connect_error = parser.encode_connect_error

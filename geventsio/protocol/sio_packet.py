@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from enum import IntEnum
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from geventsio.errors import ProtocolError
 
-__all__ = ["MAX_ID", "MAX_NAMESPACE", "RESERVED_EVENTS", "Packet", "PacketType", "check_packet"]
+__all__ = ["MAX_ID", "MAX_NAMESPACE", "RESERVED_EVENTS", "Packet", "PacketType", "check_packet", "query_data"]
 
 MAX_NAMESPACE = 256  # bytes of UTF-8
+MAX_QUERY_FIELDS = 100
 MAX_ID = 2**53 - 1  # what a JavaScript number holds exactly
 
 
@@ -48,6 +50,23 @@ class Packet(msgspec.Struct):
 RESERVED_EVENTS: frozenset[str] = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
+
+
+def query_data(query: str) -> dict[str, str] | None:
+    """Return the data of a CONNECT that has a query behind its namespace instead; None for an empty query.
+
+    That is what socket.io-client 1 and 2 have in place of the later ones' auth payload, and what the official server
+    makes of it. Of a name that stands several times the last value counts.
+
+    Raises:
+        ProtocolError: there are too many parameters.
+    """
+    if not query:
+        return None
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+    except ValueError:
+        raise ProtocolError("too many query parameters") from None
 
 
 def check_packet(packet: Packet) -> None:

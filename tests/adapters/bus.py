@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from gevent import get_hub
+from gevent import get_hub, getcurrent
 from gevent.event import Event
 from msgspec.structs import replace
 
@@ -33,11 +33,13 @@ class Bus:
     Attributes:
         is_held: while true, nothing is delivered.
         is_down: while true, nothing can be sent.
+        gate: who sends something waits until it is set, if there is one.
     """
 
     def __init__(self) -> None:
         self.is_held = False
         self.is_down = False
+        self.gate: Event | None = None
         self._nodes: dict[int, BusAdapter] = {}
         self._dead: set[int] = set()
         self._ids = count()
@@ -68,6 +70,8 @@ class Bus:
 
     def publish(self, sender: BusAdapter, message: object, to: int | None = None) -> None:
         """Send a message to one node, or to all others of the sender's namespace."""
+        if self.gate is not None and getcurrent() is not get_hub():
+            self.gate.wait()
         if self.is_down:
             raise ConnectionError("the bus is down")
         if sender.number in self._dead:

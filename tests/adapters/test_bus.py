@@ -7,12 +7,13 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from geventsio import AckTimeoutError, AdapterError, SerializeError, Socket
 from geventsio.adapters import BroadcastOptions
 from tests.adapters.bus import BusAdapter
 from tests.adapters.cluster import Cluster
-from tests.socketio.harness import Serve, wait_until
+from tests.socketio.harness import Log, Serve, wait_until
 
 
 @pytest.fixture
@@ -232,6 +233,51 @@ def test_other_servers_have_time_beyond_the_clients(start: Start) -> None:
     answers = dict(stream)
     assert answers[cluster.sockets["B"].id] == "in its own time"
     assert len(answers) == 4
+
+
+def test_time_runs_while_the_adapter_sends(start: Start) -> None:
+    cluster = start(2, ack_timeout=0.02)
+    cluster.bus.gate = Event()
+    asking = gevent.spawn(cluster.io.emit_with_ack, "question")
+    wait_until(lambda: len(cluster.io.ack_deadlines(None)))
+    wait_until(lambda: not len(cluster.io.ack_deadlines(None)))
+    cluster.bus.gate.set()
+    answers = dict(asking.get())
+    assert cluster.names(answers) == "ABCD"
+    assert {type(answer) for answer in answers.values()} == {AckTimeoutError}
+    assert leftovers(cluster) == []
+    assert not any(socket.owes_ack for socket in cluster.sockets.values())
+
+
+def test_a_broken_bus_ends_what_waits_for_it(start: Start) -> None:
+    cluster = start(2)
+    cluster.bus.gate = Event()
+
+    def ask() -> None:
+        with pytest.raises(AdapterError):
+            cluster.io.emit_with_ack("question")
+
+    asking = gevent.spawn(ask)
+    wait_until(lambda: len(cluster.io.ack_deadlines(None)))
+    cluster.bus.is_down = True
+    cluster.bus.gate.set()
+    asking.get()
+    assert len(cluster.io.ack_deadlines(None)) == 0
+    assert leftovers(cluster) == []
+
+
+def test_an_answer_that_can_not_be_passed_on_harms_nobody(start: Start, log: Log) -> None:
+    cluster = start(2, request_timeout=0.05, ack_timeout=0.1)
+    stream = cluster.io.to(cluster.ids("BD")).emit_with_ack("question")
+    ack_id, _ = cluster.peers["B"].question()
+    cluster.settle()
+    cluster.bus.is_down = True
+    cluster.peers["B"].answer(ack_id, "lost")
+    assert cluster.peers["B"].ask("echo", 1) == [1]  # it is still there
+    assert list(stream) == []
+    wait_until(lambda: not cluster.sockets["D"].owes_ack)
+    messages = {record.getMessage() for record in log.take()}
+    assert messages == {"an adapter failed when it was told of an acknowledgement"}
 
 
 def test_a_request_blocks_only_who_asks(start: Start) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -63,8 +64,9 @@ class Unfinished(Adapter):
 
 
 def test_an_adapter_lacks_nothing() -> None:
-    with pytest.raises(TypeError, match=re.escape("abstract")):
+    with pytest.raises(AdapterError, match="abstract methods add_sockets, broadcast") as caught:
         SocketIO(adapter=Unfinished).ns("/")
+    assert isinstance(caught.value.__cause__, TypeError)
 
 
 class Broken(LocalAdapter):
@@ -236,3 +238,21 @@ def test_an_adapter_may_wait(serve: Serve) -> None:
     get_hub().threadpool.apply(io.emit, ("from afar",))
     gate.set()
     assert {str(other.event()[0]) for _ in range(2)} == {"event", "from afar"}
+
+
+class Busy(LocalAdapter):
+    """Keeps the hub, as bad code does."""
+
+    def broadcast(self, packet: EventPacket, options: BroadcastOptions) -> None:
+        time.sleep(0.05)
+        super().broadcast(packet, options)
+
+
+def test_an_adapter_that_blocks_the_hub_is_named(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    io = SocketIO(adapter=Busy, blocked_threshold=0.02)
+    io.ns("/chat")
+    peer = serve(io).websocket()
+    peer.connect("/chat")
+    get_hub().threadpool.apply(io.of("/chat").emit, ("event",))
+    assert peer.event("/chat") == ["event"]
+    assert any("the adapter's Busy.broadcast in /chat" in message for message in caplog.messages)

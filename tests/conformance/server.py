@@ -1,8 +1,10 @@
 """The command `python -m tests.conformance.server SUITE --port P --server S`: a server for the protocol suites.
 
 engine          Engine.IO v4 echo on /engine.io/
+engine3         the same, for Engine.IO v3 as well
 socket          Socket.IO v5 on /socket.io/, namespaces / and /custom
-socket-msgpack  the same with the msgpack parser
+socket4         the same, for Socket.IO v4 as well
+socket-msgpack  socket with the msgpack parser
 websocket       a plain WebSocket echo on /
 """
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.server")
-    parser.add_argument("suite", choices=("engine", "socket", "socket-msgpack", "websocket"))
+    suites = ("engine", "engine3", "socket", "socket4", "socket-msgpack", "websocket")
+    parser.add_argument("suite", choices=suites)
     parser.add_argument("--server", choices=ALL_SERVERS, default="pywsgi")
     parser.add_argument("--host", default="127.0.0.1", help="an address, or unix:PATH (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=3000, help="0 takes a free port (default: 3000)")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["SUITES", "Timing", "engine", "socket", "socket_msgpack", "websocket"]
+__all__ = ["SUITES", "Timing", "engine", "engine3", "socket", "socket4", "socket_msgpack", "websocket"]
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,10 @@ _MAX_WEBSOCKET_MESSAGE = 16 * 1024 * 1024
 _MAX_WEBSOCKET_FRAGMENTS = 65_536
 
 
+# The tests send what it complains about, and take any other word of a server for a failure.
+logging.getLogger("geventsio.engine.complaints").setLevel(logging.ERROR)
+
+
 @dataclass(frozen=True)
 class Timing:
     """The timeouts of a suite's server, in seconds; the defaults are those that the official suites expect."""
@@ -29,7 +34,7 @@ class Timing:
     connect_timeout: float = 1.0
 
 
-def engine(timing: Timing) -> WSGIApplication:
+def engine(timing: Timing, allow_eio3: bool = False) -> WSGIApplication:
     """Engine.IO on `/engine.io/`: every message is sent back, text as text and binary as binary."""
 
     def on_message(session: Session, data: str | bytes) -> None:
@@ -44,10 +49,16 @@ def engine(timing: Timing) -> WSGIApplication:
         blocked_threshold=None,  # a test machine that stalls is no finding
         per_message_deflate=True,
         cors_allowed_origins="*",
+        allow_eio3=allow_eio3,
     )
 
 
-def socket(timing: Timing, parser: str = "common") -> WSGIApplication:
+def engine3(timing: Timing) -> WSGIApplication:
+    """The same for Engine.IO v3 and v4."""
+    return engine(timing, allow_eio3=True)
+
+
+def socket(timing: Timing, parser: str = "common", allow_eio3: bool = False) -> WSGIApplication:
     """Socket.IO on `/socket.io/` with the namespaces `/` and `/custom`, which behave alike."""
     io = SocketIO(
         parser=parser,
@@ -58,6 +69,7 @@ def socket(timing: Timing, parser: str = "common") -> WSGIApplication:
         blocked_threshold=None,  # a test machine that stalls is no finding
         per_message_deflate=True,
         cors_allowed_origins="*",
+        allow_eio3=allow_eio3,
     )
     for path in ("/", "/custom"):
         namespace = io.ns(path)
@@ -66,6 +78,11 @@ def socket(timing: Timing, parser: str = "common") -> WSGIApplication:
         namespace.on("message-with-ack", _acknowledge)
         namespace.on("emit-with-ack", _ask)
     return io.service()
+
+
+def socket4(timing: Timing) -> WSGIApplication:
+    """The same for Socket.IO v4 and v5."""
+    return socket(timing, allow_eio3=True)
 
 
 def socket_msgpack(timing: Timing) -> WSGIApplication:
@@ -102,7 +119,9 @@ def websocket(timing: Timing) -> WSGIApplication:
 
 SUITES: dict[str, Callable[[Timing], WSGIApplication]] = {
     "engine": engine,
+    "engine3": engine3,
     "socket": socket,
+    "socket4": socket4,
     "socket-msgpack": socket_msgpack,
     "websocket": websocket,
 }

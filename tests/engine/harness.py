@@ -18,6 +18,7 @@ from gevent.ssl import SSLContext
 from geventsio.engine import EngineServer, Session
 from geventsio.types import DisconnectReason
 from tests.engine.peer import Address, Connection, PollingPeer, WebSocketPeer
+from tests.engine.peer3 import PollingPeer3
 
 #: Seconds after which a test gives up waiting for something that must happen; never a measure of speed.
 DEADLINE = float(os.environ.get("GEVENTSIO_TEST_DEADLINE", "30"))
@@ -26,7 +27,7 @@ DEADLINE = float(os.environ.get("GEVENTSIO_TEST_DEADLINE", "30"))
 KINDS = ("polling", "websocket", "upgraded")
 
 Peer = PollingPeer | WebSocketPeer
-P = TypeVar("P", bound=Connection | PollingPeer)
+P = TypeVar("P", bound=Connection | PollingPeer | PollingPeer3)
 WSGIApp = Callable[[dict[str, Any], Any], Any]
 
 
@@ -97,25 +98,25 @@ class Site:
         self.address: Address = self._server.socket.getsockname()
         #: With which peers speak TLS, if they do.
         self.tls: SSLContext | None = None
-        self._peers: list[Peer | Connection] = []
+        self._peers: list[Peer | Connection | PollingPeer3] = []
 
     # Peers
 
     def connect(self) -> Connection:
         """Open a connection that sends nothing by itself."""
-        return self._kept(Connection(self.address, self.tls))
+        return self.keep(Connection(self.address, self.tls))
 
     def polling(self, **options: Any) -> PollingPeer:
         """Open a session by polling."""
-        return self._kept(PollingPeer(self.address, tls=self.tls, **options))
+        return self.keep(PollingPeer(self.address, tls=self.tls, **options))
 
     def websocket(self, **options: Any) -> WebSocketPeer:
         """Open a session by websocket."""
-        return self._kept(WebSocketPeer(self.address, tls=self.tls, **options)).open()
+        return self.keep(WebSocketPeer(self.address, tls=self.tls, **options)).open()
 
     def second_websocket(self, peer: PollingPeer) -> WebSocketPeer:
         """Open a websocket for a session that there is already."""
-        return self._kept(WebSocketPeer(self.address, peer.websocket_target, tls=self.tls))
+        return self.keep(WebSocketPeer(self.address, peer.websocket_target, tls=self.tls))
 
     def open(self, kind: str) -> Peer:
         """Open a session of one of the `KINDS`; its callback `on_connect` has been called."""
@@ -125,11 +126,11 @@ class Site:
         if kind == "upgraded":
             assert isinstance(peer, PollingPeer)
             session = self.sessions[-1]
-            peer = self._kept(peer.upgrade())
+            peer = self.keep(peer.upgrade())
             until(lambda: session.transport == "websocket")
         return peer
 
-    def forget_peers(self) -> list[Peer | Connection]:
+    def forget_peers(self) -> list[Peer | Connection | PollingPeer3]:
         """Return all peers, which are the caller's to close now."""
         peers, self._peers = self._peers, []
         return peers
@@ -170,7 +171,8 @@ class Site:
         # Asked for only if there is one: to ask makes it.
         return self.engine.runtime.workers.busy if "runtime" in self.engine.__dict__ else 0
 
-    def _kept(self, peer: P) -> P:
+    def keep(self, peer: P) -> P:
+        """Close a peer with the site, and return it."""
         self._peers.append(peer)
         return peer
 

@@ -58,7 +58,10 @@ def test_nothing_of_the_server_is_kept() -> None:
 
 def test_what_middlewares_left_is_kept() -> None:
     extensions: dict[type, object] = {int: 7}
-    assert Handshake(environ(**{"geventsio.extensions": extensions})).environ["geventsio.extensions"] is extensions
+    record = Handshake(environ(**{"geventsio.extensions": extensions}))
+    assert record.environ["geventsio.extensions"] is extensions
+    assert record.extensions is extensions
+    assert Handshake(environ()).extensions is None
 
 
 def test_every_call_makes_a_new_environ() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -10,14 +11,20 @@ import pytest
 from gevent.event import Event
 
 from geventsio.config import EngineOptions
-from geventsio.engine import EngineServer
+from geventsio.engine import EngineServer, Session
+from geventsio.engine.clock import Clock
+from geventsio.engine.rates import MAX_ADDRESSES, AddressRate
+from geventsio.engine.responses import RequestError
 from geventsio.errors import ConnectRefused
 from geventsio.types import DisconnectReason
 from tests.engine.conftest import Serve
-from tests.engine.harness import until
+from tests.engine.harness import Site, until
 from tests.engine.peer import Answer, Refused, WebSocketPeer, frame
 
 POLLING = "/engine.io/?EIO=4&transport=polling"
+
+#: The time of rates that no server counts.
+CLOCK = Clock(gevent.get_hub().loop)
 
 
 def knock(site: Any, transport: str, headers: Any = ()) -> Answer:
@@ -54,6 +61,10 @@ def knock(site: Any, transport: str, headers: Any = ()) -> Answer:
         ({"rate_limit": 0}, ValueError),
         ({"rate_limit": "10"}, TypeError),
         ({"rate_burst": 0}, ValueError),
+        ({"rate_limit_per_address": -1}, ValueError),
+        ({"rate_limit_per_address": "10"}, TypeError),
+        ({"rate_burst_per_address": 0}, ValueError),
+        ({"rate_burst_per_address": 1.5}, TypeError),
         ({"body_timeout": 0}, ValueError),
     ],
 )
@@ -224,6 +235,138 @@ class TestRate:
         assert session.is_paused
         session.resume()
         assert not session.is_paused
+
+
+def at(address: str) -> list[tuple[str, str]]:
+    """The header by which a proxy tells a client's address."""
+    return [("X-Forwarded-For", address)]
+
+
+def known_sids() -> set[str]:
+    """The ids of all sessions that somebody holds."""
+    return {item.sid for item in gc.get_objects() if isinstance(item, Session)}
+
+
+def end_all(site: Site) -> None:
+    """End sessions that would not be read for minutes."""
+    for session in site.sessions:
+        session.close()
+
+
+class TestRatePerAddress:
+    @pytest.mark.parametrize("kind", ["polling", "websocket", "upgraded"])
+    def test_nothing_is_lost(self, serve: Serve, kind: str) -> None:
+        site = serve(rate_limit_per_address=200, rate_burst_per_address=10)
+        peers = [site.open(kind), site.open(kind)]
+        says = [[f"{index} {number}" for number in range(20)] for index in range(2)]
+        saying = [gevent.spawn(peer.say, *texts) for peer, texts in zip(peers, says, strict=True)]
+        until(lambda: any(session.is_paused for session in site.sessions))
+        gevent.joinall(saying, raise_error=True)
+        until(lambda: len(site.messages) == 40)
+        for index, texts in enumerate(says):
+            assert [text for text in site.messages if str(text).startswith(f"{index} ")] == texts
+
+    def test_all_of_an_address_share_it_and_others_do_not(self, serve: Serve) -> None:
+        site = serve(rate_limit_per_address=0.01, rate_burst_per_address=10, trusted_proxies=1)
+        flooder, neighbour = (site.websocket(headers=at("203.0.113.9")) for _ in range(2))
+        other = site.websocket(headers=at("203.0.113.10"))
+        flooder.say(*["flood"] * 100)
+        until(lambda: site.session(0).is_paused)
+        assert site.messages.count("flood") == 9  # two handshakes, eight messages in time, and one too many
+        neighbour.say("one", "two")
+        until(lambda: site.session(1).is_paused)
+        assert site.messages.count("one") == 1 and "two" not in site.messages
+        other.say("hello")
+        assert other.hear() == "hello"
+        assert not site.session(2).is_paused
+        end_all(site)
+
+    @pytest.mark.parametrize("transport", ["polling", "websocket"])
+    def test_handshakes_count(self, serve: Serve, transport: str, caplog: pytest.LogCaptureFixture) -> None:
+        site = serve(rate_limit_per_address=0.01, rate_burst_per_address=2, trusted_proxies=1)
+        for address in ("2001:db8::1", "2001:db8::2"):
+            site.polling(headers=at(address))
+        for _ in range(3):
+            answer = knock(site, transport, at("2001:db8::3"))
+            assert (answer.status, json.loads(answer.body)) == (429, {"message": "Too many requests"})
+            assert answer.headers["retry-after"] == "1"
+        site.polling(headers=at("2001:db8:0:1::1"))
+        assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+            "refused a client: 2001:db8::/64 is over rate_limit_per_address=0.01"
+        ]
+
+    def test_what_clients_forward_themselves_does_not_count(self, serve: Serve) -> None:
+        site = serve(rate_limit_per_address=0.01, rate_burst_per_address=1)
+        site.polling(headers=at("203.0.113.9"))
+        assert knock(site, "polling", at("203.0.113.10")).status == 429
+
+    def test_a_refused_handshake_costs_nothing(self, serve: Serve) -> None:
+        site = serve(rate_limit_per_address=20, rate_burst_per_address=1)
+        site.polling()
+        until(lambda: knock_politely(site) == 200)
+
+    def test_a_session_that_ends_while_it_is_not_read_is_forgotten(self, serve: Serve) -> None:
+        site = serve(rate_limit_per_address=0.01, rate_burst_per_address=1, close_timeout=0.1)
+        site.websocket().say("one", "two")
+        until(lambda: site.session().is_paused)
+        site.session().close()
+        sid = site.sessions.pop().sid
+        until(lambda: site.endings)
+        site.endings.clear()
+        until(lambda: gc.collect() >= 0 and sid not in known_sids(), "the timer of its pause keeps it")
+
+    def test_both_limits_hold(self, serve: Serve) -> None:
+        site = serve(rate_limit=0.01, rate_burst=3, rate_limit_per_address=0.01, rate_burst_per_address=5)
+        peer = site.websocket()
+        peer.say(*["flood"] * 50)
+        until(lambda: site.session().is_paused)
+        session = site.session()
+        assert site.messages == ["flood"] * 4
+        session.resume(session.PAUSED_BY_RATE)
+        until(lambda: len(site.messages) == 5)
+        assert session.is_paused
+        session.resume(session.PAUSED_BY_RATE)
+        assert session.is_paused
+        end_all(site)
+
+    def test_the_table_of_addresses_is_bounded(self) -> None:
+        rate = AddressRate(lambda: CLOCK, 0.001, 10)
+        clients = [
+            {"REMOTE_ADDR": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"}
+            for number in range(MAX_ADDRESSES + 1_000)
+        ]
+        for client in clients:
+            rate.admit(client)
+        assert len(rate) == MAX_ADDRESSES
+        # Who was heard last is still known.
+        for _ in range(9):
+            rate.admit(clients[-1])
+        with pytest.raises(RequestError):
+            rate.admit(clients[-1])
+
+    def test_addresses_that_are_quiet_again_do_not_stay(self) -> None:
+        rate = AddressRate(lambda: CLOCK, 1_000_000, 1)
+        for number in range(1_000):
+            rate.admit({"REMOTE_ADDR": f"10.0.{number >> 8}.{number & 255}"})
+        assert len(rate) < 1_000
+
+    def test_a_client_without_an_address_is_not_limited(self) -> None:
+        rate = AddressRate(lambda: CLOCK, 0.001, 1)
+        for _ in range(10):
+            rate.admit({"REMOTE_ADDR": ""})
+        assert len(rate) == 0
+
+
+def knock_politely(site: Any) -> int:
+    """Ask for a session, end it if there is one, and return the answer's status."""
+    connection = site.connect()
+    connection.request("GET", POLLING)
+    answer = connection.answer()
+    if answer.status == 200:
+        connection.request("POST", f"{POLLING}&sid={json.loads(answer.body[1:])['sid']}", body=b"1")
+        assert connection.answer().status == 200
+    status: int = answer.status
+    return status
 
 
 class TestParts:

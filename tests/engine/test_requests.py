@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.conftest import Serve
-from tests.engine.harness import Site
+from tests.engine.harness import Site, until
 from tests.engine.peer import Answer, Headers, Refused, WebSocketPeer, frame
 
 HANDSHAKE = [
@@ -87,6 +87,52 @@ class TestQuery:
     def test_another_path(self, serve: Serve, option: str) -> None:
         site = serve(req_path=option)
         site.polling(path="/chat/engine/?EIO=4").say("hello")
+
+
+class TestJSONP:
+    """An old way around the same-origin rule, which let any page read what is sent."""
+
+    def test_answers_are_no_scripts(self, serve: Serve) -> None:
+        site = serve()
+        answer = ask(site, "GET", "EIO=4&transport=polling&j=0&callback=evil")
+        assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
+        assert answer.body[:2] == b"0{" and answer.body[-1:] == b"}"
+        site.session().close()
+        site.session().forget()
+
+
+class TestComplaints:
+    """What an administrator reads in the log."""
+
+    def test_a_proxy_that_keeps_the_upgrade_to_itself(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        site = serve()
+        for _ in range(3):
+            answer = ask(site, "GET", "EIO=4&transport=websocket", [("Connection", "close")])
+            assert (answer.status, answer.error_code) == (400, 3)
+        [line] = warnings(caplog)
+        assert line.startswith("refused a request: a websocket request without 'Upgrade: websocket': a proxy")
+
+    def test_what_clients_do_wrong_themselves(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        ask(serve(), "GET", "EIO=4&transport=nothing")
+        assert warnings(caplog) == []
+
+    @pytest.mark.parametrize("transport", ["polling", "websocket"])
+    def test_too_much_in_one_piece(self, serve: Serve, transport: str, caplog: pytest.LogCaptureFixture) -> None:
+        site = serve(max_payload=1000)
+        for _ in range(3):
+            peer = site.open(transport)
+            if isinstance(peer, WebSocketPeer):
+                peer.say("x" * 1000)
+                assert peer.receive_all() == ([], 1009)
+            else:
+                assert peer.post("4" * 1001).status == 413
+        until(lambda: len(site.endings) == 3)
+        assert warnings(caplog) == ["closed a client that sent too much in one piece: 127.0.0.1; max_payload=1000"]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The warnings in the log."""
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
 
 class TestHandshake:

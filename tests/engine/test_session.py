@@ -9,6 +9,7 @@ import pytest
 from gevent.event import Event
 
 from geventsio.engine import Session
+from geventsio.engine.session import MAX_PENDING
 from geventsio.errors import SocketClosedError
 from geventsio.types import DisconnectReason, TransportType
 from tests.engine.conftest import Serve
@@ -86,6 +87,58 @@ class TestSending:
         session = site.session()
         session.close()
         gevent.get_hub().threadpool.apply(session.send, ("too late",))
+
+
+class TestMessagesThatWait:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_client_whose_messages_wait_is_not_read(self, serve: Serve, kind: str) -> None:
+        go = Event()
+        site = serve(on_message=lambda session, data: go.wait())
+        peer = site.open(kind)
+        session = site.session()
+        numbers = [str(number) for number in range(3 * MAX_PENDING)]
+        saying = gevent.spawn(peer.say, *numbers)
+        until(lambda: session.is_paused)
+        assert len(session.jobs) == MAX_PENDING + 1
+        go.set()
+        until(lambda: len(site.messages) == len(numbers))
+        assert site.messages == numbers
+        assert not session.is_paused
+        saying.get()
+
+    def test_others_are_read(self, serve: Serve) -> None:
+        go = Event()
+        site = serve(on_message=lambda session, data: go.wait() if data == "wait" else session.send(data))
+        first, second = site.open("websocket"), site.open("websocket")
+        first.say("wait", *["behind"] * 2 * MAX_PENDING)
+        until(lambda: site.session(0).is_paused)
+        second.say("hello")
+        assert second.hear() == "hello"
+        go.set()
+        until(lambda: len(site.messages) == 2 * MAX_PENDING + 2)
+
+    def test_the_end_of_the_wait_is_not_the_applications(self, serve: Serve) -> None:
+        go = Event()
+        site = serve(on_message=lambda session, data: go.wait())
+        site.open("websocket").say(*["hello"] * 2 * MAX_PENDING)
+        session = site.session()
+        until(lambda: session.is_paused)
+        session.pause()
+        go.set()
+        until(lambda: len(session.jobs) == 0)
+        assert session.is_paused
+        session.resume()
+        until(lambda: len(site.messages) == 2 * MAX_PENDING)
+
+    def test_a_client_that_leaves_while_it_is_not_read(self, serve: Serve) -> None:
+        go = Event()
+        site = serve(on_message=lambda session, data: go.wait())
+        peer = site.open("websocket")
+        peer.say(*["hello"] * 2 * MAX_PENDING)
+        until(lambda: site.session().is_paused)
+        peer.close()
+        go.set()
+        assert site.ending() in (DisconnectReason.TRANSPORT_CLOSE, DisconnectReason.TRANSPORT_ERROR)
 
 
 class TestAttributes:

@@ -11,9 +11,11 @@ from typing import Any
 import gevent
 import gevent.socket
 import pytest
+from geventwebsocket.handler import WebSocketHandler
 
 from geventsio.engine.takeover import find_socket, no_delay
 from geventsio.types import DisconnectReason
+from tests import tools
 from tests.engine.conftest import Serve
 from tests.engine.harness import count, until
 from tests.engine.peer import WebSocketPeer, frame
@@ -150,10 +152,7 @@ class TestServers:
         assert polling.poll() == ["4hello"]
 
     def test_ipv6(self, serve: Serve) -> None:
-        try:
-            site = serve(listener=("::1", 0))
-        except OSError:
-            pytest.skip("this machine has no IPv6")
+        site = serve(listener=(tools.ipv6(), 0))
         site.address = site.address[:2]
         peer = site.websocket()
         peer.say("hello")
@@ -165,8 +164,7 @@ class TestGeventWebSocket:
 
     @pytest.fixture
     def server(self) -> dict[str, Any]:
-        handler = pytest.importorskip("geventwebsocket.handler")
-        return {"handler_class": handler.WebSocketHandler}
+        return {"handler_class": WebSocketHandler}
 
     def test_messages(self, serve: Serve, server: dict[str, Any]) -> None:
         site = serve(server=server)

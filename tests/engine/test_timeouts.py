@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
+from geventsio.engine.clock import Clock
 from geventsio.engine.timeouts import Timeouts
 from tests.engine.harness import count, take, until
 
@@ -28,7 +29,9 @@ def loop() -> Iterator[Any]:
 
 def test_items_expire_once_and_in_order(loop: Any) -> None:
     expired: list[tuple[int, bool]] = []
-    timeouts: Timeouts[int] = Timeouts(loop, 0.02, lambda item: expired.append((item, time.monotonic() >= earliest)))
+    timeouts: Timeouts[int] = Timeouts(
+        Clock(loop), 0.02, lambda item: expired.append((item, time.monotonic() >= earliest))
+    )
     earliest = time.monotonic() + 0.02
     for item in range(5):
         timeouts.start(item)
@@ -39,7 +42,7 @@ def test_items_expire_once_and_in_order(loop: Any) -> None:
 
 def test_the_time_that_an_item_was_due(loop: Any) -> None:
     due: list[float] = []
-    timeouts: Timeouts[int] = Timeouts(loop, 0.02, lambda item: due.append(timeouts.due))
+    timeouts: Timeouts[int] = Timeouts(Clock(loop), 0.02, lambda item: due.append(timeouts.due))
     began = time.monotonic() - 0.01
     timeouts.start(1, since=began)
     until(lambda: due)
@@ -48,7 +51,7 @@ def test_the_time_that_an_item_was_due(loop: Any) -> None:
 
 def test_a_cancelled_item_does_not_expire(loop: Any) -> None:
     expired: list[str] = []
-    timeouts = Timeouts(loop, 0.01, expired.append)
+    timeouts = Timeouts(Clock(loop), 0.01, expired.append)
     for item in ("first", "second", "third"):
         timeouts.start(item)
     timeouts.cancel("first")
@@ -62,7 +65,7 @@ def test_a_cancelled_item_does_not_expire(loop: Any) -> None:
 
 def test_starting_anew_puts_an_item_behind_the_others(loop: Any) -> None:
     expired: list[str] = []
-    timeouts = Timeouts(loop, 0.01, expired.append)
+    timeouts = Timeouts(Clock(loop), 0.01, expired.append)
     for item in ("first", "second", "first"):
         timeouts.start(item)
     until(lambda: not timeouts)
@@ -71,7 +74,7 @@ def test_starting_anew_puts_an_item_behind_the_others(loop: Any) -> None:
 
 def test_clearing(loop: Any) -> None:
     expired: list[int] = []
-    timeouts: Timeouts[int] = Timeouts(loop, 0.001, expired.append)
+    timeouts: Timeouts[int] = Timeouts(Clock(loop), 0.001, expired.append)
     timeouts.start(1)
     timeouts.clear()
     gevent.sleep(0.01)
@@ -83,7 +86,7 @@ def test_clearing(loop: Any) -> None:
 def test_any_number_of_items_takes_one_timer(loop: Any) -> None:
     kind = type(loop.timer(0))
     before = count(kind)
-    timeouts: Timeouts[int] = Timeouts(loop, 10, print)
+    timeouts: Timeouts[int] = Timeouts(Clock(loop), 10, print)
     for item in range(1000):
         timeouts.start(item)
     assert count(kind) == before + 1
@@ -94,7 +97,7 @@ def test_any_number_of_items_takes_one_timer(loop: Any) -> None:
 
 def test_a_timer_keeps_no_program_running(loop: Any) -> None:
     active = loop.activecnt
-    timeouts: Timeouts[int] = Timeouts(loop, 10, print)
+    timeouts: Timeouts[int] = Timeouts(Clock(loop), 10, print)
     timeouts.start(1)
     assert loop.activecnt == active
     timeouts.clear()
@@ -107,7 +110,7 @@ def test_an_item_that_is_cancelled_by_the_one_before_it(loop: Any) -> None:
         expired.append(item)
         timeouts.cancel("second")
 
-    timeouts = Timeouts(loop, 0.01, expire)
+    timeouts = Timeouts(Clock(loop), 0.01, expire)
     for item in ("first", "second", "third"):
         timeouts.start(item)
     until(lambda: not timeouts)
@@ -122,7 +125,7 @@ def test_an_item_that_starts_itself_again(loop: Any) -> None:
         if len(expired) < 4:
             timeouts.start(item)
 
-    timeouts = Timeouts(loop, 0.005, expire)
+    timeouts = Timeouts(Clock(loop), 0.005, expire)
     timeouts.start("first")
     timeouts.start("second")
     until(lambda: not timeouts)
@@ -138,7 +141,7 @@ def test_an_error_holds_nothing_up(loop: Any, hub_errors: io.StringIO) -> None:
         if item == 1:
             raise AssertionError("the first one fails")
 
-    timeouts: Timeouts[int] = Timeouts(loop, 0.005, expire)
+    timeouts: Timeouts[int] = Timeouts(Clock(loop), 0.005, expire)
     for item in (1, 2, 3):
         timeouts.start(item)
     until(lambda: not timeouts)
@@ -152,7 +155,7 @@ class TestLag:
     def test_a_client_that_was_heard_meanwhile_is_not_timed_out(self, loop: Any, late: float) -> None:
         """The hub is blocked beyond the deadline, and what would have met it waits to be read."""
         expired: list[str] = []
-        timeouts = Timeouts(loop, 0.05, expired.append)
+        timeouts = Timeouts(Clock(loop), 0.05, expired.append)
         ours, theirs = socket.socketpair()
         with ours, theirs:
             watcher = loop.io(ours.fileno(), 1)
@@ -168,7 +171,7 @@ class TestLag:
 
     def test_later_items_are_excused_as_well(self, loop: Any) -> None:
         expired: list[str] = []
-        timeouts = Timeouts(loop, 0.4, expired.append)
+        timeouts = Timeouts(Clock(loop), 0.4, expired.append)
         timeouts.start("first")
         gevent.sleep(0.05)
         timeouts.start("second")
@@ -181,7 +184,7 @@ class TestLag:
 
     def test_an_item_of_which_nothing_is_heard_still_expires(self, loop: Any) -> None:
         expired: list[str] = []
-        timeouts = Timeouts(loop, 0.02, expired.append)
+        timeouts = Timeouts(Clock(loop), 0.02, expired.append)
         timeouts.start("client")
         gevent.sleep(0)
         time.sleep(0.2)
@@ -190,7 +193,7 @@ class TestLag:
 
     def test_lag_that_is_not_excused(self, loop: Any) -> None:
         expired: list[str] = []
-        timeouts = Timeouts(loop, 0.02, expired.append, excuses_lag=False)
+        timeouts = Timeouts(Clock(loop), 0.02, expired.append, excuses_lag=False)
         for item in ("first", "second"):
             timeouts.start(item)
         gevent.sleep(0)

@@ -72,7 +72,7 @@ class TestEndings:
         [
             (frame(TEXT, b"x"), 1000, DisconnectReason.PARSE_ERROR),
             (frame(TEXT, b""), 1000, DisconnectReason.PARSE_ERROR),
-            (frame(TEXT, b"bAAAA"), 1000, DisconnectReason.PARSE_ERROR),
+            (frame(TEXT, b"bAAA"), 1000, DisconnectReason.PARSE_ERROR),
             (frame(TEXT, b"5"), 1000, DisconnectReason.PARSE_ERROR),
             (frame(TEXT, b"0{}"), 1000, DisconnectReason.PARSE_ERROR),
             (frame(TEXT, b"4\xff"), 1007, DisconnectReason.TRANSPORT_ERROR),
@@ -91,6 +91,14 @@ class TestEndings:
         assert peer.receive_all() == (["4before"], code)
         assert site.ending() is reason
         assert site.messages == ["before"]
+
+    def test_base64(self, serve: Serve) -> None:
+        # The official client sends it with its option forceBase64.
+        site = serve()
+        peer = site.websocket()
+        peer.send("bAQID")
+        assert peer.receive() == b"\x01\x02\x03"
+        assert site.messages == [b"\x01\x02\x03"]
 
     def test_what_was_sent_before_the_end_is_handled_first(self, serve: Serve) -> None:
         at_the_end: list[int] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Browser", "Page"]
 
+import base64
 import json
 import subprocess
 import tempfile
@@ -26,6 +27,7 @@ SWITCHES = (
     "--disable-background-networking",
     "--no-first-run",
     "--no-proxy-server",
+    "--ignore-certificate-errors",  # the tests' certificates sign themselves
     "--remote-debugging-port=0",
 )
 
@@ -104,6 +106,10 @@ class Page:
         for kind in ("keyDown", "keyUp"):
             extra = text if kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **extra)
+
+    def screenshot(self) -> bytes:
+        """What the tab shows, as PNG."""
+        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
 
     def notice(self, method: str, params: dict[str, Any]) -> None:
         """Take an event of the protocol."""

@@ -7,6 +7,7 @@ __all__ = ["DEADLINE", "SERVERS", "Demo", "eventually"]
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -67,11 +68,22 @@ class Demo:
         example: the example's package, such as "examples.chat".
         server: one of `SERVERS`.
         cwd: the folder to start it in.
+        certificate: files of a certificate and its key; with them the embedded server speaks TLS.
     """
 
-    def __init__(self, example: str, server: str = "embedded", cwd: Path = ROOT) -> None:
+    def __init__(
+        self,
+        example: str,
+        server: str = "embedded",
+        cwd: Path = ROOT,
+        certificate: tuple[str, str] | None = None,
+    ) -> None:
         self.port = _free_port()
         self._command = SERVERS[server](example, f"127.0.0.1:{self.port}")
+        self._tls = None
+        if certificate is not None:
+            self._command += ["--certificate", *certificate]
+            self._tls = ssl.create_default_context(cafile=certificate[0])
         self._cwd = cwd
         self._errors = tempfile.TemporaryFile()
         self.start()
@@ -79,7 +91,7 @@ class Demo:
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self.port}/"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/"
 
     def errors(self) -> str:
         """What it has written to stderr so far."""
@@ -130,7 +142,10 @@ class Demo:
         if self._process.poll() is not None:
             raise RuntimeError(f"{self} ended with {self._process.returncode}:\n{self.errors()}")
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE).close()
+            with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
+                if self._tls is not None:
+                    # The server would complain about who does not even say hello.
+                    self._tls.wrap_socket(connection, server_hostname="127.0.0.1").close()
         except OSError:
             return False
         return True

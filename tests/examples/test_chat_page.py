@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,8 @@ _OVERFLOWING = """[...document.querySelectorAll(".talk *")]
     .filter((node) => node.getBoundingClientRect().right > innerWidth + 1)
     .map((node) => node.outerHTML)"""
 
+_MODES = ["upgrade", "polling", "websocket"]
+
 CONNECTED = "document.querySelector('#status').dataset.state === 'ok'"
 
 
@@ -29,17 +35,38 @@ def browser() -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture
-def demo() -> Iterator[Demo]:
-    """A chat without a past, whose client comes from the npm package of the tests."""
+@contextmanager
+def running(certificate: tuple[str, str] | None = None) -> Iterator[Demo]:
+    """Run a chat without a past, whose client comes from the npm package of the tests."""
     client = tools.js_package("socket.io-client")
-    demo = Demo("examples.chat", cwd=client.parents[1])
+    demo = Demo("examples.chat", cwd=client.parents[1], certificate=certificate)
     try:
         yield demo
     except BaseException:
         demo.kill()
         raise
     demo.close()
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    """A chat over HTTP."""
+    with running() as demo:
+        yield demo
+
+
+@pytest.fixture
+def tls_demo(tmp_path: Path) -> Iterator[Demo]:
+    """A chat over HTTPS."""
+    with running(tools.certificate(tmp_path)) as demo:
+        yield demo
+
+
+@pytest.fixture(params=["http", "https"])
+def any_demo(request: pytest.FixtureRequest) -> Demo:
+    """Both in turn."""
+    demo: Demo = request.getfixturevalue("demo" if request.param == "http" else "tls_demo")
+    return demo
 
 
 class Person:
@@ -101,10 +128,10 @@ def arrive(browser: Browser, demo: Demo, name: str, query: str = "") -> Person:
 @pytest.mark.parametrize(
     ("query", "transport"),
     [("", "websocket"), ("?transport=polling", "polling"), ("?transport=websocket", "websocket")],
-    ids=["upgrade", "polling", "websocket"],
+    ids=_MODES,
 )
-def test_two_people_talk(browser: Browser, demo: Demo, query: str, transport: str) -> None:
-    ann, bob = arrive(browser, demo, "Ann", query), arrive(browser, demo, "Bob", query)
+def test_two_people_talk(browser: Browser, any_demo: Demo, query: str, transport: str) -> None:
+    ann, bob = arrive(browser, any_demo, "Ann", query), arrive(browser, any_demo, "Bob", query)
     for person in (ann, bob):
         person.sees("#people .ellipsis", "Ann, Bob")
         person.sees("#status-text", transport)
@@ -142,8 +169,9 @@ def test_two_tabs_of_one_browser_are_one_person(browser: Browser, demo: Demo) ->
     guest.sees_message("from the first tab", ":not(.mine)")
 
 
-def test_a_reload_keeps_name_room_and_history(browser: Browser, demo: Demo) -> None:
-    ann = arrive(browser, demo, "Ann")
+@pytest.mark.parametrize("query", ["", "?transport=polling", "?transport=websocket"], ids=_MODES)
+def test_a_reload_keeps_name_room_and_history(browser: Browser, any_demo: Demo, query: str) -> None:
+    ann = arrive(browser, any_demo, "Ann", query)
     ann.page.click("button[data-room=music]")
     ann.sees("#room-name", "#music")
     ann.says("still here?")
@@ -155,11 +183,9 @@ def test_a_reload_keeps_name_room_and_history(browser: Browser, demo: Demo) -> N
     ann.sees_message("still here?", ".mine:not(.pending)")
 
 
-@pytest.mark.parametrize("end", [Demo.stop, Demo.kill], ids=["stopped", "crashed"])
-def test_what_is_written_while_the_server_is_away_arrives_once(
-    browser: Browser, demo: Demo, end: Callable[[Demo], object]
-) -> None:
-    ann, bob = arrive(browser, demo, "Ann"), arrive(browser, demo, "Bob")
+def _check_restart(browser: Browser, demo: Demo, end: Callable[[Demo], object], query: str) -> None:
+    """What is written while the server is away arrives once."""
+    ann, bob = arrive(browser, demo, "Ann", query), arrive(browser, demo, "Bob", query)
     ann.says("before")
     bob.sees_message("before", ":not(.mine)")
     end(demo)
@@ -177,6 +203,37 @@ def test_what_is_written_while_the_server_is_away_arrives_once(
     for person in (ann, bob):
         person.page.wait("document.querySelector('#banner').dataset.state === 'ok'")
         person.sees("#people .ellipsis", "Ann, Bob")
+
+
+@pytest.mark.parametrize("end", [Demo.stop, Demo.kill], ids=["stopped", "crashed"])
+def test_what_is_written_while_the_server_is_away_arrives_once(
+    browser: Browser, demo: Demo, end: Callable[[Demo], object]
+) -> None:
+    _check_restart(browser, demo, end, "")
+
+
+@pytest.mark.parametrize("query", ["?transport=polling", "?transport=websocket"], ids=_MODES[1:])
+def test_a_restart_over_one_transport(browser: Browser, any_demo: Demo, query: str) -> None:
+    _check_restart(browser, any_demo, Demo.stop, query)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_screenshot(browser: Browser, tls_demo: Demo, tmp_path: Path, width: int) -> None:
+    """Set GEVENTSIO_SCREENSHOTS to the folder where to look at them."""
+    ann, bob = arrive(browser, tls_demo, "Ann"), arrive(browser, tls_demo, "Bob")
+    ann.says("Does it look right?")
+    bob.sees_message("Does it look right?")
+    bob.says("You have to look.")
+    ann.sees_message("You have to look.", ":not(.mine)")
+    ann.page.size(width, 740)
+    empty = browser.page()
+    empty.size(width, 740)
+    picture = ann.page.screenshot()
+    file = Path(os.environ.get("GEVENTSIO_SCREENSHOTS", tmp_path)) / f"chat-{width}.png"
+    file.write_bytes(picture)
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack("!II", picture[16:24]) == (width, 740)
+    assert len(picture) > 3 * len(empty.screenshot())  # it shows something
 
 
 def test_unread_messages_are_counted_and_rooms_can_be_left(browser: Browser, demo: Demo) -> None:

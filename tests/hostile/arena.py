@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from tests.hostile.gauge import Gauge, growth
 from tests.hostile.table import Http
 from tests.live.harness import DEADLINE, Server
 from tests.live.http_client import PollingSession, request
@@ -103,11 +104,13 @@ class Arena:
 
     Args:
         kind: one of `SERVERS`.
+        timeout: seconds that the server gives to slow requests and upgrades; the table waits for their end.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, timeout: float = 1) -> None:
         self.kind = kind
-        self.server = Server([sys.executable, "-m", "tests.hostile.server", "--server", kind])
+        command = [sys.executable, "-m", "tests.hostile.server", "--server", kind, "--timeout", str(timeout)]
+        self.server = Server(command)
         self.address = self.server.address
         self._websocket = self.open_websocket()
         self._polling = self.open_polling()
@@ -171,6 +174,21 @@ class Arena:
             assert time.monotonic() < end, f"{count} sessions are left"
             time.sleep(0.01)
         self._check_errors(self.server.take_errors())
+
+    def gauge(self) -> Gauge:
+        """What the server's process holds now."""
+        return Gauge(**request(self.address, "GET", "/gauge").json)
+
+    def check_flat(self, before: Gauge) -> str:
+        """Check that the server holds no more than it did, and tell what it holds; what is under way may end first."""
+        end = time.monotonic() + DEADLINE
+        while more := growth(before, after := self.gauge()):
+            assert time.monotonic() < end, f"{self.kind} has kept {', '.join(more)}"
+            time.sleep(0.1)
+        return (
+            f"{self.kind}: memory {before.memory} -> {after.memory}, descriptors {before.descriptors} -> "
+            f"{after.descriptors}, objects {sum(before.objects.values())} -> {sum(after.objects.values())}"
+        )
 
     def close(self) -> None:
         """Let the bystanders leave, and stop the server."""

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import tools
-from tests.conformance.servers import SERVERS
-from tests.hostile.arena import Arena
+# Its assertions are those of the tests that call it.
+pytest.register_assert_rewrite("tests.hostile.attacks")
+
+from tests import tools  # noqa: E402
+from tests.conformance.servers import SERVERS  # noqa: E402
+from tests.hostile.arena import Arena  # noqa: E402
 
 
 @pytest.fixture(scope="session", params=SERVERS)
@@ -17,6 +20,26 @@ def shared_arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
     if request.param != "pywsgi":
         tools.gunicorn()
     arena = Arena(request.param)
+    yield arena
+    arena.close()
+
+
+@pytest.fixture(params=SERVERS)
+def own_arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
+    """A server of each kind that nobody has used before."""
+    if request.param != "pywsgi":
+        tools.gunicorn()
+    arena = Arena(request.param)
+    yield arena
+    arena.close()
+
+
+@pytest.fixture(params=SERVERS)
+def patient_arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
+    """The same, for clients that mean to be in time on a machine that may be busy."""
+    if request.param != "pywsgi":
+        tools.gunicorn()
+    arena = Arena(request.param, timeout=60)
     yield arena
     arena.close()
 

@@ -6,22 +6,28 @@ import os
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from time import monotonic
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from tests.conformance.servers import SERVERS
 from tests.hostile.arena import Arena, RawConnection
+from tests.hostile.attacks import ATTACKS
 from tests.hostile.table import ENGINE_PACKETS, FRAMES, HANDSHAKES, PAYLOADS, PROBES, REQUESTS, SOCKET_PACKETS
 from tests.live.http_client import request
 from tests.live.ws_client import Refused, WebSocket, frame
 
 T = TypeVar("T")
 
-#: Examples on each server; `-m soak` takes this many, which is about an hour of the three servers.
+#: Examples on each server.
 EXAMPLES = 100
-SOAK_EXAMPLES = int(os.environ.get("GEVENTSIO_SOAK_EXAMPLES", "50000"))
+
+#: Seconds that `-m soak` takes for all servers together, and the part of them in which a server may grow.
+SOAK_SECONDS = float(os.environ.get("GEVENTSIO_SOAK_SECONDS", "3600"))
+WARM_UP = 0.2
 
 #: A failing example may take half a minute to fail, so it is not made smaller.
 PHASES = (Phase.explicit, Phase.generate)
@@ -168,13 +174,6 @@ def test_any_interleaving(shared_arena: Arena, clients: list[list[tuple[str, Any
     _play(shared_arena, clients)
 
 
-@pytest.mark.soak
-@settings(max_examples=SOAK_EXAMPLES, phases=PHASES, deadline=None, database=None, suppress_health_check=_CHECKS)
-@given(clients=_CLIENTS)
-def test_very_many_interleavings(shared_arena: Arena, clients: list[list[tuple[str, Any]]]) -> None:
-    _play(shared_arena, clients)
-
-
 @settings(max_examples=EXAMPLES, phases=PHASES, deadline=None, database=None, suppress_health_check=_CHECKS)
 @given(data=st.one_of(st.binary(max_size=200), _BYTES))
 def test_any_bytes_for_a_request(shared_arena: Arena, data: bytes) -> None:
@@ -184,3 +183,38 @@ def test_any_bytes_for_a_request(shared_arena: Arena, data: bytes) -> None:
         answer = connection.read_rest()
     assert not answer.startswith(b"HTTP/1.1 5"), answer
     shared_arena.check_undisturbed()
+
+
+def _play_for_a_while(arena: Arena, number: int) -> None:
+    """The whole table once, and as many new interleavings as CI tries."""
+    for attack, row in ATTACKS.values():
+        attack(arena, row)
+    arena.check_undisturbed()
+
+    @seed(number)
+    @settings(
+        max_examples=EXAMPLES,
+        phases=PHASES,
+        deadline=None,
+        database=None,
+        derandomize=False,
+        suppress_health_check=_CHECKS,
+    )
+    @given(clients=_CLIENTS)
+    def play(clients: list[list[tuple[str, Any]]]) -> None:
+        _play(arena, clients)
+
+    play()
+
+
+@pytest.mark.soak
+def test_an_hour(own_arena: Arena) -> None:
+    begin = monotonic()
+    before = None
+    number = 0
+    while monotonic() - begin < SOAK_SECONDS / len(SERVERS) or before is None:
+        number += 1
+        _play_for_a_while(own_arena, number)
+        if before is None and monotonic() - begin > WARM_UP * SOAK_SECONDS / len(SERVERS):
+            before = own_arena.gauge()
+    print(f"{number} rounds, {own_arena.check_flat(before)}")

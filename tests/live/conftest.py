@@ -19,7 +19,14 @@ _CALM = ("--ping-interval", "25", "--ping-timeout", "20", "--connect-timeout", "
 # Heartbeats so quick that a test can wait for them, with an answer due so late that a busy machine is not punished.
 _BEATING = ("--ping-interval", "0.2", "--ping-timeout", "1")
 
-_PATHS = {"engine": "/engine.io/", "socket": "/socket.io/", "socket-msgpack": "/socket.io/", "websocket": "/"}
+_PATHS = {
+    "engine": "/engine.io/",
+    "engine3": "/engine.io/",
+    "socket": "/socket.io/",
+    "socket4": "/socket.io/",
+    "socket-msgpack": "/socket.io/",
+    "websocket": "/",
+}
 
 
 class Fleet:
@@ -122,6 +129,18 @@ def clients(fleet: Fleet) -> Iterator[Endpoint]:
 
 
 @pytest.fixture
+def legacy_clients(fleet: Fleet) -> Iterator[Endpoint]:
+    """The same for real clients of Socket.IO v4 as well."""
+    yield from fleet.endpoint("socket4", "--ping-timeout", "20", "--connect-timeout", "45")
+
+
+@pytest.fixture
 def msgpack_clients(fleet: Fleet) -> Iterator[Endpoint]:
     """The same with the msgpack parser."""
     yield from fleet.endpoint("socket-msgpack", "--ping-timeout", "20", "--connect-timeout", "45")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Files of a certificate that signs itself, and of its key: see `tools.certificate`."""
+    return tools.certificate(tmp_path_factory.mktemp("certificate"))

@@ -43,7 +43,7 @@ def test_it_says_goodbye_to_its_clients(kind: str) -> None:
             server.terminate()
             assert poll.reply().status == 200
             closing = socket.closing()
-            assert closing.code in (1000, 1001)
+            assert closing.code == 1001
             assert set(closing.messages) <= {"2"}
             assert server.wait() == Exit(0, "", "")
 

@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -52,18 +52,6 @@ def start() -> Iterator[Start]:
         problems = re.findall(r"^(?:[A-Za-z]+\.)*[A-Za-z]+(?:Error|Exception)\b", ended.errors, re.MULTILINE)
         assert ended.code == 0 and set(problems) <= {"ssl.SSLEOFError"}, ended
         assert server.scheme == "https" or ended.errors == ""
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Files of a certificate for `localhost` and 127.0.0.1 that signs itself, and of its key."""
-    openssl = tools.require(tools.find("openssl"), "openssl is not on PATH")
-    folder = tmp_path_factory.mktemp("certificate")
-    files = str(folder / "certificate.pem"), str(folder / "key.pem")
-    command = [str(openssl), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*command, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
-    return files
 
 
 def _check_websocket(connection: WebSocket) -> None:
@@ -123,11 +111,32 @@ def test_large_messages_over_tls(kind: str, certificate: tuple[str, str], start:
         assert client.close().code == 1000
 
 
+def test_a_poll_that_is_given_up_over_tls_is_no_error(certificate: tuple[str, str]) -> None:
+    context = ssl.create_default_context(cafile=certificate[0])
+
+    def ask(connection: HTTPSConnection, method: str, query: str, body: str | None = None) -> bytes:
+        connection.request(method, f"{PATH}?EIO=4&transport=polling{query}", body)
+        return connection.getresponse().read()
+
+    with conformance_server("socket", "embedded", "--certificate", *certificate, *_CALM) as server:
+        # The server must end without a word: see `Server.close`.
+        port = server.address[1]
+        polls, posts = (HTTPSConnection("localhost", port, timeout=DEADLINE, context=context) for _ in range(2))
+        query = "&sid=" + json.loads(ask(polls, "GET", "")[1:])["sid"]
+        ask(posts, "POST", query, "40")
+        ask(polls, "GET", query)
+        polls.request("GET", f"{PATH}?EIO=4&transport=polling{query}")
+        # Answered later than the poll was received.
+        assert ask(posts, "POST", query, "3") == b"ok"
+        polls.close()
+        while ask(posts, "POST", query, "3") == b"ok":
+            pass
+        posts.close()
+
+
 @pytest.mark.parametrize("kind", [*_LISTENERS, "embedded", "werkzeug"])
 def test_ipv6(kind: str, start: Start) -> None:
-    if not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
-    server = start(kind, "--host", "::1", *_CALM)
+    server = start(kind, "--host", tools.ipv6(), *_CALM)
     reply = request(server.address, "GET", f"{PATH}?EIO=4&transport=polling", headers={"Origin": server.url})
     assert (reply.status, json.loads(reply.body[1:])["upgrades"]) == (200, ["websocket"])
     with WebSocket(server.address, WEBSOCKET) as client:

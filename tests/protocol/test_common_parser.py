@@ -126,9 +126,14 @@ DECODED: list[tuple[str, Packet]] = [
     ("0/admin,", Packet(CONNECT, "/admin", None)),
     ("0/custom", Packet(CONNECT, "/custom", None)),
     ('0/admin™,{"sid":"x"}', Packet(CONNECT, "/admin™", {"sid": "x"})),
-    ("0/admin?x=1", Packet(CONNECT, "/admin", None)),
+    ("0/admin?x=1", Packet(CONNECT, "/admin", {"x": "1"})),
+    ("0/admin?", Packet(CONNECT, "/admin", None)),
+    (
+        "0/admin?token=a%20b%2C%E2%82%AC&empty=&x=1&x=2,",
+        Packet(CONNECT, "/admin", {"token": "a b,€", "empty": "", "x": "2"}),
+    ),
     ('0/admin?x=1&y=/2,{"a":1}', Packet(CONNECT, "/admin", {"a": 1})),
-    ("0/?x=1,", Packet(CONNECT, "/", None)),
+    ("0/?x=1,", Packet(CONNECT, "/", {"x": "1"})),
     ("0/,", Packet(CONNECT, "/", None)),
     ("0/\ud800,", Packet(CONNECT, "/\ud800", None)),
     ("0/a/b/c,", Packet(CONNECT, "/a/b/c", None)),
@@ -173,7 +178,7 @@ def test_namespaces_of_256_bytes() -> None:
     for namespace in ("/" + "a" * 255, "/" + "é" * 127 + "a"):
         assert len(namespace.encode()) == 256
         assert Decoder().add_text(f"0{namespace},") == Packet(CONNECT, namespace)
-        assert Decoder().add_text(f"0{namespace}?{'q' * 300}") == Packet(CONNECT, namespace)
+        assert Decoder().add_text(f"0{namespace}?{'q' * 300}") == Packet(CONNECT, namespace, {"q" * 300: ""})
         with pytest.raises(ProtocolError, match="namespace"):
             Decoder().add_text(f"0{namespace}a,")
 
@@ -204,6 +209,7 @@ REFUSED = [
     '0{"a":1',
     '0/admin,["a"]',
     "0/admin,1",
+    "0/admin?" + "x&" * 101 + ",",
     "1{}",
     "1null",
     "11",
@@ -520,3 +526,26 @@ def test_only_protocol_errors(messages: list[str | bytes]) -> None:
             assert type(packet.data) is list and packet.id is not None
         else:
             assert packet.type in (CONNECT, DISCONNECT) and packet.id is None
+
+
+# What a server sends, as clients in tests read it
+
+
+@pytest.mark.parametrize("namespace", ["/", "/admin"])
+@pytest.mark.parametrize("payload", [{"message": "no", "data": {"a": [1]}}, "as in version 4", None])
+def test_a_client_is_refused(namespace: str, payload: object) -> None:
+    text, _ = wire(PARSER.encode_connect_error(namespace, payload))
+    packet = PARSER.client_decoder().add_text(text[1:])
+    assert packet == Packet(PacketType.CONNECT_ERROR, namespace, payload)
+    with pytest.raises(ProtocolError):
+        PARSER.decoder().add_text(text[1:])
+
+
+def test_a_client_takes_more_attachments_than_it_may_send() -> None:
+    args = [bytes([number]) for number in range(100)]
+    text, attachments = wire(PARSER.encode_event("/", "many", args))
+    decoder = PARSER.client_decoder()
+    assert decoder.add_text(text[1:]) is None
+    packets = [decoder.add_binary(attachment) for attachment in attachments]
+    assert packets[:-1] == [None] * 99
+    assert packets[-1] == Packet(EVENT, "/", ["many", *args])

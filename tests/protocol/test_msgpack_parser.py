@@ -78,8 +78,7 @@ def test_unknown_types_are_named() -> None:
 
 def pack(*pairs: tuple[str, Any], **items: Any) -> bytes:
     """A message of these keys, in this order."""
-    data: bytes = msgpack.packb({**dict(pairs), **items})
-    return data
+    return bytes(msgpack.packb({**dict(pairs), **items}) or b"")
 
 
 LONGEST = "/" + "x" * 255
@@ -89,6 +88,8 @@ DECODED: list[tuple[bytes, Packet]] = [
     (pack(type=0, nsp="/", data=None), Packet(CONNECT, "/")),
     (pack(type=0, nsp="/admin™", data={"token": b"\x01"}), Packet(CONNECT, "/admin™", {"token": b"\x01"})),
     (pack(type=0, nsp="/admin?x=1&y=/2", data={}), Packet(CONNECT, "/admin", {})),
+    (pack(type=0, nsp="/admin?x=%C3%A9&y="), Packet(CONNECT, "/admin", {"x": "é", "y": ""})),
+    (pack(type=2, nsp="/admin?x=1", data=["event"]), Packet(EVENT, "/admin", ["event"])),
     (pack(type=0, nsp=LONGEST), Packet(CONNECT, LONGEST)),
     (pack(type=1, nsp="/admin"), Packet(DISCONNECT, "/admin")),
     # As python-socketio sends it.
@@ -138,7 +139,7 @@ REFUSED: list[bytes] = [
     bytes([4, 132, 23, 2]),
     pack(type=0, nsp="/") + b"\x00",
     pack(type=0, nsp="/")[:-1],
-    msgpack.packb([0, "/"]),
+    b"\x92\x00\xa1/",
     # type
     pack(nsp="/", data=["event"]),
     *each("type", [4, 7, -1, 2**40, None, "2", 2.5, True, [2], b"2"], nsp="/", data=["event"]),

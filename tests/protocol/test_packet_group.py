@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geventsio.protocol.deflate import Inflater
+from geventsio.protocol.eio3_framing import frame_binary, split_text
 from geventsio.protocol.eio_payload import decode_payload
-from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.packet_group import Eio3Group, JSONGroup, PacketGroup
 from geventsio.protocol.websocket import build_binary, build_text
 
 CASES = [
@@ -114,3 +117,77 @@ def test_both_carry_the_same(text: str | None, attachments: list[bytes]) -> None
         assert [packet.data for packet in decode_payload(group.payload)] == messages
         assert group.size == sum(len(attachment) for attachment in attachments) + len(packet or b"")
         assert base64.b64encode(b"".join(attachments[-1:])) in group.payload
+
+
+# Engine.IO v3
+
+EIO3_CASES = [
+    (PacketGroup(b"3"), b"\x81\x013", b"1:3", b"\x00\x01\xff3"),
+    (PacketGroup("4€".encode()), b"\x81\x044\xe2\x82\xac", "2:4€".encode(), b"\x00\x04\xff4\xe2\x82\xac"),
+    (
+        PacketGroup(b"452-[]", (b"", b"\x01\x02\x03\x04")),
+        b"\x81\x06452-[]\x82\x01\x04\x82\x05\x04\x01\x02\x03\x04",
+        b"6:452-[]2:b410:b4AQIDBA==",
+        b"\x00\x06\xff452-[]\x01\x01\xff\x04\x01\x05\xff\x04\x01\x02\x03\x04",
+    ),
+    (PacketGroup(None, [b"\xe0\xe1\xe2"]), b"\x82\x04\x04\xe0\xe1\xe2", b"6:b44OHi", b"\x01\x04\xff\x04\xe0\xe1\xe2"),
+]
+
+
+@pytest.mark.parametrize(("group", "frames", "text", "binary"), EIO3_CASES)
+def test_representations_of_version_3(group: PacketGroup, frames: bytes, text: bytes, binary: bytes) -> None:
+    assert (group.eio3.frames, group.eio3.payload, group.eio3.binary_payload) == (frames, text, binary)
+    assert group.eio3.size == group.size
+
+
+@pytest.mark.parametrize("group", [PacketGroup(b"4x"), PacketGroup(b"451-[]", [b"\x01"]), JSONGroup(b'42["x"]')])
+def test_each_representation_of_version_3_is_built_once(group: PacketGroup) -> None:
+    twin = group.eio3
+    assert isinstance(twin, Eio3Group)
+    assert group.eio3 is twin
+    assert twin.eio3 is twin
+    assert twin.frames is twin.frames
+    assert twin.payload is twin.payload
+    assert twin.binary_payload is twin.binary_payload
+    assert twin.deflated_frames(1, 15) is twin.deflated_frames(1, 15)
+
+
+def test_compressed_frames_of_version_3() -> None:
+    group = PacketGroup(b"451-" + b"x" * 50, [b"y" * 50])
+    assert inflated(group.eio3.deflated_frames(40, 15)) == [(0xC1, b"451-" + b"x" * 50), (0xC2, b"\x04" + b"y" * 50)]
+    assert inflated(group.deflated_frames(40, 15)) == [(0xC1, b"451-" + b"x" * 50), (0xC2, b"y" * 50)]
+
+
+@pytest.mark.parametrize(
+    ("text", "payload"),
+    [
+        ('42["x"]', '7:42["x"]'),
+        ('42["é"]', r'12:42["\u00e9"]'),
+        ('42["€𝕊",{"ключ":"\\"é\\\\"}]', None),
+        ('42/adm™,1["é"]', r'19:42/adm™,1["\u00e9"]'),
+        ('451-/adm™,["é"]', r'20:451-/adm™,["\u00e9"]'),
+        ("40/adm™,", "8:40/adm™,"),
+        ('44"é/,é"', r'18:44"\u00e9/,\u00e9"'),
+    ],
+)
+def test_json_is_ascii_in_text_payloads(text: str, payload: str | None) -> None:
+    group = JSONGroup(text.encode())
+    received = group.eio3.payload.decode()
+    if payload is None:
+        assert received.isascii()
+        assert json.loads(received.partition(":")[2][2:]) == json.loads(text[2:])
+    else:
+        assert received == payload
+    # Nowhere else is it different.
+    assert group.eio3.frames == group.frames == build_text(text.encode())
+    assert group.eio3.binary_payload == frame_binary(text.encode(), is_string=True)
+    assert group.payload == text.encode()
+
+
+@given(st.dictionaries(st.text(), st.text()))
+@settings(deadline=None, max_examples=70)
+def test_escaped_json_means_the_same(value: dict[str, str]) -> None:
+    text = orjson.dumps(value)
+    [packet] = split_text(JSONGroup(b"42" + text).eio3.payload)
+    assert packet.isascii()
+    assert json.loads(packet[2:]) == value

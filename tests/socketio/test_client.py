@@ -476,6 +476,31 @@ def test_a_handler_that_asks_a_client_that_is_not_read_gets_its_answer(serve: Se
     assert answers == ["here"]
 
 
+def test_an_answer_passes_the_events_of_another_namespace(serve: Serve) -> None:
+    io, _ = server(max_pending_events=10)
+    answers: list[Any] = []
+    gate = Event()
+    io.ns("/chat").on("wait", lambda: gate.wait())
+
+    @io.ns("/").on("ask")
+    def ask(socket: Socket) -> None:
+        try:
+            answers.append(socket.emit_with_ack("question").result())
+        except AckError as error:
+            answers.append(error)
+
+    peer = serve(io).connect()
+    peer.connect("/chat")
+    peer.emit("ask")
+    ack_id, _ = peer.question()
+    # More than may wait, and the answer behind them: it is owed by the client, whichever of its sockets is asked.
+    events = [Packet(EVENT, "/chat", ["wait"]) for _ in range(20)]
+    peer.send_packet(*events, Packet(ACK, "/", ["here"], ack_id))
+    wait_until(lambda: answers)
+    gate.set()
+    assert answers == ["here"]
+
+
 def test_a_client_that_floods_while_its_answer_is_awaited_is_closed(serve: Serve, log: Log) -> None:
     io, left = server(max_pending_events=10)
     errors: list[AckError] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from typing import Any
 
@@ -267,3 +268,41 @@ def test_exceptions_end_one_of_them_only(serve: Serve, log: Log) -> None:
     gates.begun(8)
     assert peer.ask("sync") == ["sync"]
     assert sorted(str(record.exc_info and record.exc_info[1]) for record in log.take()) == list("abcd")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_mixture_of_both(serve: Serve, transport: str, seed: int) -> None:
+    rng = random.Random(seed)
+    limit = rng.choice((1, 2, 5, 50))
+    io = SocketIO(max_pending_events=limit)
+    trace: list[tuple[str, int]] = []
+
+    def handle(number: int) -> None:
+        trace.append(("begins", number))
+        for _ in range(rng.choice((0, 0, 1, 2, 5))):
+            gevent.sleep(0)
+        trace.append(("ends", number))
+
+    io.ns("/").on("ordered", handle)
+    io.ns("/").on("overlaps", handle, concurrent=True)
+    io.ns("/").on_disconnect(lambda: trace.append(("disconnect", -1)))
+    peer = serve(io).peer(transport)
+    peer.connect()
+    kinds = [rng.choice(("ordered", "overlaps", "overlaps")) for _ in range(200)]
+    packets = [Packet(EVENT, "/", [kind, number]) for number, kind in enumerate(kinds)]
+    while packets:
+        count = rng.randrange(1, 30)
+        peer.send_packet(*packets[:count])
+        del packets[:count]
+    peer.send_packet(Packet(DISCONNECT))
+    wait_until(lambda: len(trace) == 401)
+    assert [number for what, number in trace if what == "begins"] == list(range(200))
+    begun = [what for what, _ in trace[: trace.index(("disconnect", -1))] if what == "begins"]
+    assert len(begun) == 200
+    running: set[int] = set()
+    for what, number in trace:
+        if what == "begins":
+            assert not any(kinds[other] == "ordered" for other in running), "something began beside an ordered one"
+            running.add(number)
+        elif what == "ends":
+            running.discard(number)

@@ -529,3 +529,11 @@ def test_clients_that_are_being_decided_are_not_let_in_when_the_server_closes(se
     wait_until(lambda: not io.nsps())
     assert peer.end()[1] == []
     assert noted.trace == ["init /1", "close /1 with 0 sockets"]
+
+
+def test_clients_of_older_protocols_must_find_the_main_namespace() -> None:
+    io = SocketIO(allow_eio3=True)
+    io.ns("/")
+    with pytest.raises(ValueError, match="allow_eio3"):
+        io.delete_ns("/")
+    assert [namespace.path for namespace in io.nsps()] == ["/"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import pytest
 
@@ -13,6 +13,7 @@ from geventsio import (
     AckSender,
     Data,
     DisconnectReason,
+    Extract,
     HandlerSignatureError,
     ProtocolVersion,
     Socket,
@@ -419,6 +420,15 @@ def test_functions_of_one_code_may_differ_in_their_annotations(server: Server, l
     server.root.on("event", whole)
     server.send("1")
     assert "Expected `int`, got `str`" in log.take_one().getMessage()
+
+
+def test_annotations_may_change_between_registrations(server: Server) -> None:
+    def handler(value: Any) -> Any:
+        return value
+
+    assert server.ask(handler, "1") == "1"
+    handler.__annotations__["value"] = Annotated[Any, Extract(lambda: 2)]
+    assert server.ask(handler, "1") == 2
 
 
 def test_each_connection_s_handlers_have_their_own_defaults(serve: Serve) -> None:

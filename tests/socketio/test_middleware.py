@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 import pytest
-from gevent.event import Event
+from gevent.event import Event as Gate
 
 from geventsio import (
     AckSender,
     Data,
     DisconnectReason,
+    Event,
     EventCall,
+    ExtractError,
     HandlerSignatureError,
     Namespace,
     Next,
@@ -22,7 +25,7 @@ from geventsio import (
 )
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.levels import answers, both_levels, registered
-from tests.socketio.peer import ACK, EVENT, Packet
+from tests.socketio.peer import ACK, DISCONNECT, EVENT, Packet
 
 # Listeners
 
@@ -56,6 +59,22 @@ def test_a_listener_takes_what_others_take(serve: Serve, level: str) -> None:
 
     assert answers(peer, "event") == []
     assert seen == [("event", True, True), ("sync", True, True)]
+
+
+def test_a_listener_may_take_the_name_as_event(serve: Serve) -> None:
+    where, peer = registered(serve, "namespace")
+    seen: list[tuple[Any, ...]] = []
+
+    @where.on_any
+    def first(event: Event, *args: Any) -> None:
+        seen.append((event, *args))
+
+    @where.on_any
+    def second(socket: Socket, event: Event, number: int = 0) -> None:
+        seen.append((event, number))
+
+    assert answers(peer, "event", 7) == []
+    assert seen == [("event", 7), ("event", 7), ("sync",), ("sync", 0)]
 
 
 @pytest.mark.parametrize("annotation", [AckSender, Data[str], DisconnectReason], ids=["ack", "data", "reason"])
@@ -153,7 +172,7 @@ def test_a_listener_that_is_killed_ends_the_event(serve: Serve) -> None:
     def listen(event: str) -> None:
         if event == "event":
             running.append(gevent.getcurrent())
-            Event().wait()
+            Gate().wait()
 
     io.ns("/").on("event", lambda: calls.append("handler"))
     io.ns("/").on("sync", lambda: "sync")
@@ -301,6 +320,30 @@ def test_a_middleware_that_raises_refuses(serve: Serve, level: str, log: Log) ->
     assert errors == [error]
 
 
+def test_clients_are_told_of_a_refusal_if_the_namespace_says_so(serve: Serve, log: Log) -> None:
+    io = SocketIO()
+    io.ns("/").answer_errors()
+    io.ns("/").on_any(lambda event: 1 / 0)  # no business of the client's
+
+    @io.ns("/").use_event
+    def refuse(call: EventCall, next: Next) -> Any:
+        if call.event == "raise":
+            raise PermissionError("secret")
+        if call.event == "explain":
+            raise ExtractError("not today")
+        return next()
+
+    io.ns("/").on("fail", lambda: 1 / 0)
+    io.ns("/").on("event", lambda: "handled")
+    peer = serve(io).connect()
+    unforeseen = {"error": {"message": "Internal server error"}}
+    assert peer.ask("raise") == [unforeseen]
+    assert peer.ask("fail") == [unforeseen]
+    assert peer.ask("explain")[0]["error"]["message"] == "not today"
+    assert peer.ask("event") == ["handled"]
+    assert len(log.take()) == 7
+
+
 def test_a_middleware_handles_what_the_handler_raises(serve: Serve) -> None:
     io = SocketIO()
 
@@ -347,7 +390,7 @@ def test_a_middleware_tries_again(serve: Serve) -> None:
 
 def test_a_middleware_blocks_its_own_socket_only(serve: Serve) -> None:
     io = SocketIO()
-    gate, begun = Event(), Event()
+    gate, begun = Gate(), Gate()
     trace: list[str] = []
 
     @io.ns("/").use_event
@@ -426,7 +469,7 @@ def test_what_a_middleware_can_not_take(annotation: Any) -> None:
 
 
 def test_a_middleware_has_two_arguments() -> None:
-    with pytest.raises(HandlerSignatureError, match="event middleware has the call and next"):
+    with pytest.raises(HandlerSignatureError, match="an event middleware has the call and next"):
         SocketIO().ns("/").use_event(lambda call, next, more: None)
 
 
@@ -458,7 +501,7 @@ def test_a_namespace_s_middlewares_are_its_own(serve: Serve) -> None:
 
 def test_a_client_that_leaves_during_a_middleware(serve: Serve) -> None:
     io = SocketIO()
-    begun, gate = Event(), Event()
+    begun, gate = Gate(), Gate()
     trace: list[str] = []
 
     @io.ns("/").use_event
@@ -481,3 +524,71 @@ def test_a_client_that_leaves_during_a_middleware(serve: Serve) -> None:
     gate.set()
     wait_until(lambda: len(trace) == 3)
     assert trace == ["middleware False", "handler", "disconnect"]
+
+
+def test_who_blocks_the_hub_is_named(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    io = SocketIO(blocked_threshold=0.01)
+
+    def block() -> str:
+        time.sleep(0.02)  # not gevent's
+        return "blocked"
+
+    @io.ns("/chat").use_event
+    def around(call: EventCall, next: Next) -> Any:
+        return block()
+
+    io.ns("/").once("once", lambda: block())
+    io.ns("/").on("event", block)
+    peer = serve(io).connect()
+    peer.connect("/chat")
+    assert peer.ask("once") == ["blocked"]
+    assert peer.ask("event") == ["blocked"]
+    assert peer.ask("event", namespace="/chat") == ["blocked"]
+    blamed = [record.getMessage().partition(" blocked the hub")[0] for record in caplog.records]
+    assert "a handler of 'once' in /" in blamed
+    assert "the handler test_who_blocks_the_hub_is_named.<locals>.block of 'event' in /" in blamed
+    assert "a handler of 'event' in /chat, or what is called around it," in blamed
+
+
+@pytest.mark.parametrize("place", ["listener", "before", "after", "error handler", "overlapping"])
+def test_deleting_the_namespace_from_around_a_handler(serve: Serve, log: Log, place: str) -> None:
+    io = SocketIO()
+    chat = io.ns("/chat")
+    trace: list[str] = []
+
+    def delete(here: str) -> None:
+        if here == place:
+            io.delete_ns("/chat")
+            gevent.sleep(0)
+
+    @chat.use_event
+    def around(call: EventCall, next: Next) -> Any:
+        delete("before")
+        try:
+            return next()
+        finally:
+            delete("after")
+
+    @chat.on_error
+    def failed(error: BaseException, socket: Socket) -> None:
+        delete("error handler")
+        trace.append(f"error handler {socket.connected}")
+
+    @chat.on("event", concurrent=place == "overlapping")
+    def event() -> None:
+        delete("overlapping")
+        trace.append("handler")
+        raise ValueError
+
+    chat.on_any(lambda event: delete("listener"))
+    chat.on_disconnect(lambda reason: trace.append(str(reason)))
+    peer = serve(io).websocket()
+    peer.connect("/chat")
+    peer.emit("event", namespace="/chat")
+    assert peer.packet() == Packet(DISCONNECT, "/chat")
+    wait_until(lambda: len(trace) == 3)
+    ended = ["server namespace disconnect"]
+    expected = ["handler", "error handler False"]
+    assert trace == (ended + expected if place == "overlapping" else expected + ended)
+    assert log.take_one().exc_info
+    assert peer.refused("/chat") == {"message": "Invalid namespace"}

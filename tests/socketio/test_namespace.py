@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gevent
 import pytest
 from gevent.event import Event
@@ -415,20 +417,18 @@ def test_an_emit_in_a_middleware_is_an_error_that_is_logged(serve: Serve, log: L
     assert record.exc_info is not None and isinstance(record.exc_info[1], SocketClosedError)
 
 
-@pytest.mark.parametrize("method", ["emit", "emit_with_ack", "to", "broadcast"])
-def test_what_a_middleware_can_send(serve: Serve, method: str) -> None:
+@pytest.mark.parametrize("operator", ["socket", "timeout", "to", "within", "except_", "local", "broadcast"])
+@pytest.mark.parametrize("method", ["emit", "emit_with_ack"])
+def test_what_a_middleware_can_send(serve: Serve, operator: str, method: str) -> None:
     io = SocketIO()
     outcomes: list[str] = []
+    arguments: dict[str, tuple[Any, ...]] = {"timeout": (1,), "to": ("a",), "within": ("a",), "except_": ("a",)}
 
     @io.ns("/").use
     def check(socket: Socket) -> None:
+        chosen = socket if operator == "socket" else getattr(socket, operator)(*arguments.get(operator, ()))
         try:
-            if method in ("emit", "emit_with_ack"):
-                getattr(socket, method)("hello")
-            elif method == "to":
-                socket.to("others").emit("hello")
-            else:
-                socket.broadcast().emit("hello")
+            getattr(chosen, method)("hello")
         except SocketClosedError:
             outcomes.append("closed")
         else:
@@ -436,7 +436,9 @@ def test_what_a_middleware_can_send(serve: Serve, method: str) -> None:
 
     peer = serve(io).connect()
     assert peer.rest() == []
-    assert outcomes == ["closed" if "emit" in method else "sent"]
+    # To itself it can't, to others it can.
+    assert outcomes == ["closed" if operator in ("socket", "timeout") else "sent"]
+    assert not io.sockets()[0].owes_ack
 
 
 def test_a_refusal_whose_data_can_not_be_sent_still_refuses(serve: Serve, log: Log) -> None:

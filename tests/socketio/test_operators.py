@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
 from gevent.event import Event
 
-from geventsio import AckTimeoutError, BroadcastOperator, SerializeError, Socket, SocketClosedError, SocketIO
+from geventsio import (
+    AckTimeoutError,
+    BroadcastOperator,
+    NamespaceError,
+    RemoteSocket,
+    SerializeError,
+    Socket,
+    SocketClosedError,
+    SocketIO,
+)
 from geventsio.operators import SocketOperator
 from tests.socketio.harness import Serve, Site, wait_until
 from tests.socketio.peer import CONNECT, DISCONNECT, Packet, WebSocketPeer
@@ -28,9 +38,10 @@ class Four:
         """Socket A."""
         return self.sockets["A"]
 
-    def names(self, sockets: list[Socket]) -> str:
+    def names(self, found: Sequence[Socket | RemoteSocket]) -> str:
         """The names of sockets, one behind the other; one that is there twice is named twice."""
-        return "".join(sorted(name for name, socket in self.sockets.items() for found in sockets if found is socket))
+        ids = [socket.id for socket in found]
+        return "".join(name * ids.count(socket.id) for name, socket in sorted(self.sockets.items()))
 
     def receivers(self, event: str) -> str:
         """The names of those who got an event, once for each time; nothing else may have come."""
@@ -107,6 +118,11 @@ CHOICES: list[tuple[str, Choose, str]] = [
     ("A.timeout(1).except_('r2')", lambda four: four.a.timeout(1).except_("r2"), "D"),
     ("A.timeout(1).local()", lambda four: four.a.timeout(1).local(), "BCD"),
     ("A.timeout(1).broadcast()", lambda four: four.a.timeout(1).broadcast(), "BCD"),
+    ("A.volatile().to('r1')", lambda four: four.a.volatile().to("r1"), "B"),
+    ("A.within('r1').volatile()", lambda four: four.a.within("r1").volatile(), "AB"),
+    ("A.volatile().local()", lambda four: four.a.volatile().local(), "BCD"),
+    ("io.volatile()", lambda four: four.io.volatile(), "ABCD"),
+    ("io.volatile().except_('r1')", lambda four: four.io.volatile().except_("r1"), "CD"),
     ("io.to(D.id)", lambda four: four.io.to(four.sockets["D"].id), "D"),
     ("io.to(['r1', A.id])", lambda four: four.io.to(["r1", four.a.id]), "AB"),
     ("io.except_(D.id)", lambda four: four.io.except_(four.sockets["D"].id), "ABC"),
@@ -120,6 +136,7 @@ CHOICES: list[tuple[str, Choose, str]] = [
 def test_who_is_chosen(four: Four, choose: Choose, chosen: str) -> None:
     operator = choose(four)
     assert four.names(operator.sockets()) == chosen
+    assert four.names(operator.fetch_sockets()) == chosen
     operator.emit("event")
     assert four.receivers("event") == chosen  # each once
 
@@ -130,6 +147,44 @@ def test_the_shortcuts_emit_to_everybody(four: Four) -> None:
     four.io.of("/").emit("event")
     assert four.receivers("event") == "ABCD"
     assert four.names(four.io.sockets()) == "ABCD"
+    assert four.names(four.io.fetch_sockets()) == four.names(four.io.of("/").fetch_sockets()) == "ABCD"
+
+
+SHORTCUTS: list[Callable[[SocketIO], object]] = [
+    lambda io: io.emit("event"),
+    lambda io: io.emit_with_ack("event"),
+    lambda io: io.to("room"),
+    lambda io: io.within("room"),
+    lambda io: io.except_("room"),
+    lambda io: io.local(),
+    lambda io: io.broadcast(),
+    lambda io: io.volatile(),
+    lambda io: io.timeout(1),
+    lambda io: io.sockets(),
+    lambda io: io.fetch_sockets(),
+    lambda io: io.get_socket("id"),
+    lambda io: io.join("room"),
+    lambda io: io.leave("room"),
+    lambda io: io.rooms(),
+    lambda io: io.disconnect(),
+]
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_the_shortcuts_need_the_main_namespace(shortcut: Callable[[SocketIO], object]) -> None:
+    io = SocketIO()
+    io.ns("/chat")
+    with pytest.raises(NamespaceError, match=re.escape("register it with io.ns('/')")):
+        shortcut(io)
+
+
+def test_a_socket_is_found_by_its_id(four: Four) -> None:
+    for start in (four.io, four.io.of("/"), four.io.to("r2"), four.a.broadcast()):
+        assert start.get_socket(four.a.id) is four.a
+        assert start.get_socket("r1") is None
+    four.a.disconnect(close=True)
+    wait_until(lambda: four.io.get_socket(four.a.id) is None)
+    four.peers.pop("A").end()
 
 
 def test_a_namespace_chooses_as_io_does(four: Four) -> None:
@@ -156,7 +211,8 @@ def test_a_chain_is_immutable() -> None:
     io = SocketIO()
     io.ns("/")
     start = io.to("a")
-    steps = [start.to("b"), start.within("b"), start.except_("b"), start.local(), start.broadcast(), start.timeout(1)]
+    steps = [start.to("b"), start.within("b"), start.except_("b"), start.local(), start.broadcast()]
+    steps += [start.timeout(1), start.volatile()]
     assert all(step is not start for step in steps)
     assert start.options == io.to("a").options
     assert start.path == "/"

@@ -98,8 +98,7 @@ def server(parser: Any, **options: Any) -> tuple[SocketIO, list[str]]:
 def pack(kind: int, data: Any = None, namespace: str = "/", ack_id: int | None = None) -> bytes:
     """A packet as python-socketio writes it."""
     packet = {"type": kind, "data": data, "nsp": namespace}
-    message: bytes = msgpack.packb(packet if ack_id is None else {**packet, "id": ack_id})
-    return message
+    return bytes(msgpack.packb(packet if ack_id is None else {**packet, "id": ack_id}) or b"")
 
 
 def unpack(peer: Peer) -> dict[str, Any]:

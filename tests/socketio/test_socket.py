@@ -237,7 +237,7 @@ def test_a_client_that_does_not_read_is_closed(serve: Serve, log: Log) -> None:
         socket.emit("row")
     io.emit("news")
     assert healthy.event() == ["news"]
-    log.take()
+    assert "closed a client that does not read" in log.take_one().getMessage()
 
 
 def test_a_healthy_client_gets_thousands_of_rows_from_one_handler(serve: Serve) -> None:
@@ -459,7 +459,7 @@ def send_too_much(peer: WebSocketPeer) -> None:
     ],
 )
 def test_each_way_to_leave_has_its_reason_and_calls_the_handler_once(
-    serve: Serve, leave: Callable[[WebSocketPeer], None], reason: str
+    serve: Serve, log: Log, leave: Callable[[WebSocketPeer], None], reason: str
 ) -> None:
     io, reasons = plain()
     site = serve(io)
@@ -473,6 +473,9 @@ def test_each_way_to_leave_has_its_reason_and_calls_the_handler_once(
     site.close()
     assert reasons == [reason]
     assert DisconnectReason(reason) == reason
+    # Of this one, an administrator has to know: the bound may be too low.
+    lines = [record.getMessage() for record in log.take()]
+    assert ["max_payload=1000000" in line for line in lines] == [True] * (reason == "payload too large")
 
 
 def test_a_client_that_answers_no_ping_is_dropped(serve: Serve, transport: str) -> None:
