@@ -1,4 +1,4 @@
-"""A Flask app as Flask-SocketIO's documentation shows them, after the move: see docs/coming-from-flask-socketio.md.
+"""An app as Flask-SocketIO's documentation shows them, after the move: see docs/coming-from-flask-socketio.md.
 
 Run it with `flask --app examples.flask_events.app --debug socketio run`.
 """
@@ -11,12 +11,13 @@ from typing import Any
 import gevent
 from flask import Flask, current_app, render_template, request
 
-from geventsio import Socket, SocketIO
+from geventsio import SocketIO
+from geventsio.globals import socket
 from geventsio.integrations.flask import FlaskIntegration
 
 __all__ = ["app", "io"]
 
-app = Flask(__name__)
+app = Flask("examples.flask_events.app")
 app.config.update(SECRET_KEY="secret!", SECONDS=10)
 app.config.from_prefixed_env()
 io = SocketIO()
@@ -37,7 +38,7 @@ def background_thread() -> None:
         io.emit("my_response", {"data": "Server generated event", "count": count})
 
 
-def next_count(socket: Socket) -> int:
+def next_count() -> int:
     """How often this client was answered."""
     socket.data["receive_count"] = socket.data.get("receive_count", 0) + 1
     return int(socket.data["receive_count"])
@@ -57,64 +58,65 @@ def announce() -> str:
 
 
 @root.on("my_event")
-def my_event(socket: Socket, message: Message) -> None:
+def my_event(message: Message) -> None:
     """Answer the sender."""
-    socket.emit("my_response", {"data": message["data"], "count": next_count(socket)})
+    socket.emit("my_response", {"data": message["data"], "count": next_count()})
 
 
 @root.on("my_broadcast_event")
-def my_broadcast_event(socket: Socket, message: Message) -> None:
+def my_broadcast_event(message: Message) -> None:
     """Tell everybody."""
-    io.emit("my_response", {"data": message["data"], "count": next_count(socket)})
+    io.emit("my_response", {"data": message["data"], "count": next_count()})
 
 
 @root.on("join")
-def join(socket: Socket, message: Message) -> None:
+def join(message: Message) -> None:
     """Join a room."""
     socket.join(message["room"])
-    rooms = ", ".join(sorted(socket.rooms))
-    socket.emit("my_response", {"data": f"In rooms: {rooms}", "count": next_count(socket)})
+    socket.emit("my_response", {"data": "In rooms: " + ", ".join(socket.rooms), "count": next_count()})
 
 
 @root.on("leave")
-def leave(socket: Socket, message: Message) -> None:
+def leave(message: Message) -> None:
     """Leave a room."""
     socket.leave(message["room"])
-    rooms = ", ".join(sorted(socket.rooms))
-    socket.emit("my_response", {"data": f"In rooms: {rooms}", "count": next_count(socket)})
+    socket.emit("my_response", {"data": "In rooms: " + ", ".join(socket.rooms), "count": next_count()})
 
 
 @root.on("close_room")
-def close_room(socket: Socket, message: Message) -> None:
+def on_close_room(message: Message) -> None:
     """Tell the members of a room that it is closing, and have them leave."""
     room = message["room"]
-    io.to(room).emit("my_response", {"data": f"Room {room} is closing.", "count": next_count(socket)})
+    io.to(room).emit("my_response", {"data": f"Room {room} is closing.", "count": next_count()})
     io.to(room).leave(room)
 
 
 @root.on("my_room_event")
-def my_room_event(socket: Socket, message: Message) -> None:
+def my_room_event(message: Message) -> None:
     """Tell the members of a room."""
-    io.to(message["room"]).emit("my_response", {"data": message["data"], "count": next_count(socket)})
+    io.to(message["room"]).emit("my_response", {"data": message["data"], "count": next_count()})
 
 
 @root.on("disconnect_request")
-def disconnect_request(socket: Socket) -> None:
+def disconnect_request() -> None:
     """Disconnect the sender, when it has acknowledged the answer."""
-    # When this callback runs, it is safe to disconnect: the client has got the message.
-    asked = socket.emit_with_ack("my_response", {"data": "Disconnected!", "count": next_count(socket)})
-    asked.add_done_callback(lambda answer: socket.disconnect())
+
+    def can_disconnect(answer: object) -> None:
+        socket.disconnect()
+
+    asked = socket.emit_with_ack("my_response", {"data": "Disconnected!", "count": next_count()})
+    asked.add_done_callback(can_disconnect)
 
 
 @root.on("my_ping")
-def ping_pong(socket: Socket) -> None:
+def my_ping() -> None:
     """Answer at once."""
     socket.emit("my_pong")
 
 
 @root
-def connect(socket: Socket) -> None:
-    """Greet a client, and start the background greenlet with the first one."""
+def connect() -> None:
+    """Greet a client, and start the background thread with the first one."""
     global thread
     with thread_lock:
         if thread is None:
@@ -123,6 +125,6 @@ def connect(socket: Socket) -> None:
 
 
 @root.on_disconnect
-def disconnect(socket: Socket, reason: str) -> None:
+def on_disconnect(reason: str) -> None:
     """Say goodbye in the log."""
-    current_app.logger.info("client %s disconnected from %s: %s", socket.id, request.remote_addr, reason)
+    current_app.logger.info("client %s of %s disconnected: %s", socket.id, request.remote_addr, reason)
