@@ -1,5 +1,8 @@
 """An app as Flask-SocketIO's documentation shows them, before the move to `examples.flask_events.app`."""
 
+# mypy: disable-error-code="attr-defined, untyped-decorator"
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from threading import Lock

@@ -98,7 +98,16 @@ def served_by_gunicorn() -> Iterator[str]:
 SERVED = {"before": served_before, "flask": served_by_flask, "gunicorn": served_by_gunicorn}
 
 
-@pytest.fixture(scope="module", params=SERVED)
+#: All of that, but for other transports than the first where each goodbye takes that client seconds.
+everywhere = pytest.mark.parametrize(
+    ("url", "visit"),
+    [("before", "polling"), *((server, name) for server in ("flask", "gunicorn") for name in TRANSPORTS)],
+    indirect=True,
+)
+on_each_server = pytest.mark.parametrize("url", SERVED, indirect=True)
+
+
+@pytest.fixture(scope="module")
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The app, before and after."""
     with pytest.MonkeyPatch.context() as patch:
@@ -107,7 +116,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(params=TRANSPORTS)
+@pytest.fixture
 def visit(request: pytest.FixtureRequest, url: str) -> Iterator[Callable[[], Visitor]]:
     """Lets clients come, which go when the test is over."""
     visitors: list[Visitor] = []
@@ -124,6 +133,7 @@ def visit(request: pytest.FixtureRequest, url: str) -> Iterator[Callable[[], Vis
 Visit = Callable[[], Visitor]
 
 
+@everywhere
 def test_an_echo_and_its_count(visit: Visit) -> None:
     first, second = visit(), visit()
     first.tells("my_event", data="one")
@@ -134,12 +144,14 @@ def test_an_echo_and_its_count(visit: Visit) -> None:
     assert second.hears() == ("three", 1)
 
 
+@everywhere
 def test_a_broadcast(visit: Visit) -> None:
     first, second = visit(), visit()
     first.tells("my_broadcast_event", data="all")
     assert first.hears() == second.hears() == ("all", 1)
 
 
+@everywhere
 def test_rooms(visit: Visit) -> None:
     first, second, outside = visit(), visit(), visit()
     for visitor in (first, second):
@@ -157,6 +169,7 @@ def test_rooms(visit: Visit) -> None:
         assert visitor.hears()[0] == "the end"
 
 
+@on_each_server
 def test_a_disconnect_after_the_answer(url: str) -> None:
     client = socketio.Client(reconnection=False, request_timeout=DEADLINE)
     seen: list[Any] = []
@@ -172,6 +185,7 @@ def test_a_disconnect_after_the_answer(url: str) -> None:
     assert "Disconnected!" in seen
 
 
+@everywhere
 def test_a_ping(visit: Visit) -> None:
     visitor = visit()
     visitor.client.emit("my_ping")
@@ -179,18 +193,21 @@ def test_a_ping(visit: Visit) -> None:
         assert received[0] == "my_response"
 
 
+@everywhere
 def test_events_that_nobody_asked_for(visit: Visit) -> None:
     visitor = visit()
     counts = [visitor.client.receive(timeout=DEADLINE)[1]["count"] for _ in range(3)]
     assert counts == list(range(counts[0], counts[0] + 3))
 
 
+@everywhere
 def test_a_view_that_emits(visit: Visit, url: str) -> None:
     visitor = visit()
     assert requests.post(f"{url}/announce", data={"data": "lunch"}, timeout=DEADLINE).text == "done"
     assert visitor.hears() == ("lunch", 0)
 
 
+@on_each_server
 def test_the_page_and_its_client(url: str) -> None:
     page = requests.get(url, timeout=DEADLINE)
     assert page.status_code == 200
