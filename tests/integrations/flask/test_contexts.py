@@ -14,6 +14,7 @@ from gevent.event import Event
 from geventsio import ClassNamespace, EventCall, Next, Socket, SocketIO
 from geventsio.globals import socket as current_socket
 from geventsio.integrations.flask import FlaskIntegration
+from geventsio.testing import TestClient
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.peer import ACK, EVENT, Packet, http_request
 
@@ -266,6 +267,12 @@ def test_without_an_app_clients_are_refused(serve: Serve, log: Log) -> None:
 def test_an_app_has_one_server(app: Flask, io: SocketIO) -> None:
     with pytest.raises(RuntimeError, match="has a Socket.IO server already"):
         FlaskIntegration(SocketIO(), app)
+
+
+def test_the_test_client_finds_the_server(app: Flask, io: SocketIO) -> None:
+    io.ns("/").on("event", lambda: [current_app.name, request.cookies["name"]])
+    with TestClient(app, cookies={"name": "value"}) as client:
+        assert client.connect().call("event") == ["sample", "value"]
 
 
 def test_other_paths_are_the_app_s(serve: Serve, app: Flask, io: SocketIO) -> None:

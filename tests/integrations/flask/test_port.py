@@ -103,8 +103,9 @@ everywhere = pytest.mark.parametrize(
     ("url", "visit"),
     [("before", "polling"), *((server, name) for server in ("flask", "gunicorn") for name in TRANSPORTS)],
     indirect=True,
+    scope="module",  # or each test would start a server
 )
-on_each_server = pytest.mark.parametrize("url", SERVED, indirect=True)
+on_each_server = pytest.mark.parametrize("url", SERVED, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
