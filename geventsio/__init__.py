@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from geventsio.ack import AckFuture, AckSender
-from geventsio.ack_stream import AckStream
-from geventsio.class_namespace import ClassNamespace, event
 from geventsio.context import copy_current_context
 from geventsio.errors import (
     AckClosedError,
@@ -29,7 +26,7 @@ from geventsio.errors import (
     SocketClosedError,
 )
 from geventsio.extensions import Extensions, http_extensions
-from geventsio.extract import (
+from geventsio.extracting.extract import (
     Data,
     Event,
     Extension,
@@ -40,15 +37,18 @@ from geventsio.extract import (
     State,
     TryData,
 )
-from geventsio.middleware import EventCall, Next
-from geventsio.namespace import Namespace
-from geventsio.namespaces import DynamicNamespace
-from geventsio.operators import BroadcastOperator
-from geventsio.remote import RemoteSocket
+from geventsio.handling.middleware import EventCall, Next
+from geventsio.handling.unit_of_work import UnitOfWork
+from geventsio.namespaces.class_namespace import ClassNamespace, event
+from geventsio.namespaces.namespace import Namespace
+from geventsio.namespaces.table import DynamicNamespace
+from geventsio.sending.ack import AckFuture, AckSender
+from geventsio.sending.ack_stream import AckStream
+from geventsio.sending.operators import BroadcastOperator
+from geventsio.sending.remote import RemoteSocket
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
-from geventsio.unit_of_work import UnitOfWork
 
 __all__ = [
     "AckClosedError",

@@ -10,8 +10,8 @@ from typing import Any, ParamSpec
 from gevent import Greenlet, GreenletExit
 
 from geventsio.context import current_call
-from geventsio.dispatch import report
-from geventsio.unit_of_work import run_in
+from geventsio.handling.dispatch import report
+from geventsio.handling.unit_of_work import run_in
 
 __all__ = ["spawn"]
 

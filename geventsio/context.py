@@ -8,8 +8,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from geventsio.call import Call
-    from geventsio.namespace import Namespace
+    from geventsio.handling.call import Call
+    from geventsio.namespaces.namespace import Namespace
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
 

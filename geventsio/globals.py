@@ -13,7 +13,7 @@ from werkzeug.local import LocalProxy
 from geventsio.context import OUTSIDE, current_call
 
 if TYPE_CHECKING:
-    from geventsio.namespace import Namespace
+    from geventsio.namespaces.namespace import Namespace
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
 

@@ -11,31 +11,31 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from gevent import Greenlet
 
-from geventsio.ack import PendingAck
 from geventsio.adapters.base import Adapter
 from geventsio.adapters.local import LocalAdapter
 from geventsio.background import spawn
-from geventsio.broadcasting import Broadcaster, Target
-from geventsio.choosing import Chooser
-from geventsio.class_namespace import ClassNamespace
 from geventsio.client import Client
 from geventsio.client4 import Client4
 from geventsio.config import split_options
-from geventsio.dispatch import describe_job
 from geventsio.engine.drain import TURN
 from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
 from geventsio.errors import NamespaceError
-from geventsio.namespace import Namespace, normal_path
-from geventsio.namespaces import DynamicNamespace, Namespaces
-from geventsio.operators import BroadcastOperator
+from geventsio.handling.dispatch import describe_job
+from geventsio.handling.registry import HandlerKinds
+from geventsio.handling.unit_of_work import UnitOfWork
+from geventsio.namespaces.class_namespace import ClassNamespace
+from geventsio.namespaces.namespace import Namespace, normal_path
+from geventsio.namespaces.table import DynamicNamespace, Namespaces
 from geventsio.protocol.parser import make_parser
-from geventsio.registry import HandlerKinds
+from geventsio.sending.ack import PendingAck
+from geventsio.sending.broadcasting import Broadcaster, Target
+from geventsio.sending.choosing import Chooser
+from geventsio.sending.operators import BroadcastOperator
 from geventsio.socket import Socket
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
-from geventsio.unit_of_work import UnitOfWork
 from geventsio.wsgi import ClientFiles, Environ, Layer, StartResponse, WSGIApp, run
 
 __all__ = ["SocketIO"]

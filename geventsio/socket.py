@@ -7,25 +7,25 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from geventsio.ack import AckFuture, Convert, PendingAck, closed_error
 from geventsio.adapters.values import RemoteSocketData
-from geventsio.asking import Asker, ask_socket
-from geventsio.choosing import Chooser, room_names
-from geventsio.dispatch import run_callback, run_connect, run_disconnect, run_event, run_start
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import ConnectRefused, SocketClosedError
 from geventsio.extensions import Extensions
+from geventsio.handling.dispatch import run_callback, run_connect, run_disconnect, run_event, run_start
+from geventsio.handling.registrar import Registrar
+from geventsio.handling.registry import EventHandlers
 from geventsio.handshake import HandshakeInfo, describe_request, pack_auth
-from geventsio.operators import BroadcastOperator, SocketOperator
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet
-from geventsio.registrar import Registrar
-from geventsio.registry import EventHandlers
+from geventsio.sending.ack import AckFuture, Convert, PendingAck, closed_error
+from geventsio.sending.asking import Asker, ask_socket
+from geventsio.sending.choosing import Chooser, room_names
+from geventsio.sending.operators import BroadcastOperator, SocketOperator
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
 
 if TYPE_CHECKING:
     from geventsio.client import Client
-    from geventsio.namespace import Namespace
+    from geventsio.namespaces.namespace import Namespace
     from geventsio.server import SocketIO
 
 __all__ = ["Socket", "SocketRef"]

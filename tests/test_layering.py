@@ -27,10 +27,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "ack ack_stream adapter_calls asking background broadcasting call choosing class_namespace client".split()
-            + "client4 compound context convert dispatch embedded extensions extract globals handlers".split()
-            + "handshake middleware namespace namespaces operators plan pydantic_types registrar registry".split()
-            + "remote routes scope server socket static take unit_of_work wsgi".split()
+            "background client client4 context embedded extensions extracting globals handling handshake".split()
+            + "namespaces sending server socket static wsgi".split()
         ),
     ),
     ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),

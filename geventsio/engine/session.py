@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import ClientHeartbeat, Heartbeat
 from geventsio.engine.outbox import Outbox
+from geventsio.engine.pausing import Pausable
 from geventsio.engine.polling import PollingTransport
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.websocket import WebSocketConnection
@@ -47,7 +48,7 @@ class SessionState(Enum):
 _OPEN = SessionState.OPEN
 
 
-class Session:
+class Session(Pausable):
     """An Engine.IO session.
 
     Attributes:
@@ -57,12 +58,6 @@ class Session:
         data: anything that the application wants to keep with it.
     """
 
-    #: Who may pause a session; it is read again when none of them pauses it any more.
-    PAUSED_BY_APPLICATION = 1
-    PAUSED_BY_RATE = 2
-    PAUSED_BY_ADDRESS = 4
-    PAUSED_BY_QUEUE = 8
-
     #: Version of Engine.IO.
     protocol: ClassVar[int] = 4
 
@@ -70,7 +65,6 @@ class Session:
         "_connection",
         "_jobs",
         "_overflowing",
-        "_pauses",
         "_polling",
         "_state",
         "_upgrade",
@@ -83,6 +77,7 @@ class Session:
     )
 
     def __init__(self, server: EngineServer, sid: str, handshake: Handshake) -> None:
+        super().__init__()
         self.server = server
         self.runtime = server.runtime
         self.sid = sid
@@ -95,7 +90,6 @@ class Session:
         self._upgrade: Upgrade | None = None
         self._jobs: JobQueue | None = None
         self._overflowing = False
-        self._pauses = 0
 
     def __repr__(self) -> str:
         return f"<Session {self._state.name.lower()} over {self.transport}>"
@@ -191,31 +185,6 @@ class Session:
         if self._overflowing:
             raise BufferFullError("the client does not read: max_buffer_size or max_buffer_bytes is exceeded")
         raise SocketClosedError("the session is closed")
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether nothing is read from this client."""
-        return self._pauses != 0
-
-    def pause(self, by: int = PAUSED_BY_APPLICATION) -> None:
-        """Read nothing more from this client, and expect no pongs, until `resume`."""
-        if self._state is SessionState.OPEN:
-            if not self._pauses and self._connection is not None:
-                self._connection.pause()
-            self._pauses |= by
-
-    def resume(self, by: int = PAUSED_BY_APPLICATION) -> None:
-        """Read again, unless somebody else has paused the session as well."""
-        if self._pauses & by:
-            self._pauses &= ~by
-            if self._pauses:
-                return
-            if self._state is SessionState.OPEN:
-                self.heartbeat.excuse(self)
-            if self._connection is not None:
-                self._connection.resume()
-            if self._polling is not None:
-                self._polling.resume()
 
     def submit(self, on_message: Callable[[Session, str | bytes], object], data: str | bytes) -> None:
         """Have a callback take a message, and read no more while too many wait for it."""
@@ -358,6 +327,21 @@ class Session:
 
     def _payload_codec(self, base64: bool) -> PayloadCodec:
         return _CODEC
+
+    def _stop_reading(self) -> bool:
+        if self._state is not SessionState.OPEN:
+            return False
+        if self._connection is not None:
+            self._connection.pause()
+        return True
+
+    def _read_again(self) -> None:
+        if self._state is SessionState.OPEN:
+            self.heartbeat.excuse(self)
+        if self._connection is not None:
+            self._connection.resume()
+        if self._polling is not None:
+            self._polling.resume()
 
     def _resume_queue(self) -> None:
         self.resume(self.PAUSED_BY_QUEUE)

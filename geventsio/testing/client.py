@@ -8,7 +8,7 @@ from typing import Any
 from werkzeug.test import Client
 
 from geventsio.errors import ProtocolError
-from geventsio.namespace import normal_path
+from geventsio.namespaces.namespace import normal_path
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import Packet, PacketType
 from geventsio.server import SocketIO

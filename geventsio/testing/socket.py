@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from geventsio.ack import answer_value
 from geventsio.errors import SocketClosedError
 from geventsio.protocol.packet_group import PacketGroup
+from geventsio.sending.ack import answer_value
 from geventsio.testing.errors import NotReceived
 
 if TYPE_CHECKING:

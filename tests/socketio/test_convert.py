@@ -15,7 +15,7 @@ import pytest
 from typing_extensions import NotRequired, Required
 
 from geventsio import AckDecodeError, Data, ExtractError, HandlerSignatureError, SocketIO
-from geventsio.convert import answer_converter
+from geventsio.extracting.convert import answer_converter
 from tests.socketio.harness import Log, Serve
 from tests.socketio.taking import Server, data, generic, label, taking
 from tests.tools import require

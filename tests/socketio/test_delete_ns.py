@@ -20,9 +20,9 @@ from geventsio import (
     SocketIO,
 )
 from geventsio.adapters import LocalAdapter
-from geventsio.broadcasting import Broadcaster
-from geventsio.choosing import Chooser
 from geventsio.engine.drain import drain_all
+from geventsio.sending.broadcasting import Broadcaster
+from geventsio.sending.choosing import Chooser
 from tests.socketio.harness import Log, Serve, Site, wait_until
 from tests.socketio.peer import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet, Peer
 

@@ -19,7 +19,7 @@ from geventsio import (
     SocketClosedError,
     SocketIO,
 )
-from geventsio.operators import SocketOperator
+from geventsio.sending.operators import SocketOperator
 from tests.socketio.harness import Serve, Site, wait_until
 from tests.socketio.peer import CONNECT, DISCONNECT, Packet, WebSocketPeer
 

@@ -16,7 +16,7 @@ from geventsio import (
     PatternConflictError,
     PatternError,
 )
-from geventsio.routes import Router
+from geventsio.namespaces.routes import Router
 
 
 def router(*patterns: str) -> Router[str]:

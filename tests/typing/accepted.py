@@ -26,7 +26,7 @@ from geventsio import (
     TransportType,
 )
 from geventsio.adapters import LocalAdapter
-from geventsio.operators import SocketOperator
+from geventsio.sending.operators import SocketOperator
 
 
 @dataclass

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from geventsio.ack import AckSender
-from geventsio.call import Call
-from geventsio.handlers import Handler, HandlerKind
+from geventsio.handling.call import Call
+from geventsio.handling.handlers import Handler, HandlerKind
+from geventsio.handling.unit_of_work import UnitOfWork
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
+from geventsio.sending.ack import AckSender
 from geventsio.types import DisconnectReason
-from geventsio.unit_of_work import UnitOfWork
 
 __all__ = ["EventHandler", "EventHandlers", "HandlerKinds", "OnceHandler", "check_event_name", "find_handler"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from geventsio.ack import AckFuture, Convert, answer_value
-from geventsio.convert import answer_converter
 from geventsio.errors import SocketClosedError
+from geventsio.extracting.convert import answer_converter
+from geventsio.sending.ack import AckFuture, Convert, answer_value
 
 if TYPE_CHECKING:
     from geventsio.socket import Socket

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit
 
-from geventsio.ack import AckSender
-from geventsio.call import Call
 from geventsio.context import enter
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
-from geventsio.handlers import Handler
-from geventsio.middleware import run_listeners, run_middlewares
+from geventsio.handling.call import Call
+from geventsio.handling.handlers import Handler
+from geventsio.handling.middleware import run_listeners, run_middlewares
+from geventsio.handling.registry import find_handler
+from geventsio.handling.unit_of_work import UnitOfWork, enter_units, run_in
 from geventsio.protocol.sio_packet import Packet
-from geventsio.registry import find_handler
+from geventsio.sending.ack import AckSender
 from geventsio.types import DisconnectReason
-from geventsio.unit_of_work import UnitOfWork, enter_units, run_in
 
 if TYPE_CHECKING:
-    from geventsio.namespace import Namespace
+    from geventsio.namespaces.namespace import Namespace
     from geventsio.socket import Socket
 
 __all__ = [

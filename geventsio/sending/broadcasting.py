@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from geventsio.ack_stream import AckStream
-from geventsio.adapter_calls import ask_sockets, broadcast, call_adapter, query_adapter
 from geventsio.adapters.values import BroadcastOptions
-from geventsio.asking import converter
-from geventsio.choosing import room_names
-from geventsio.remote import RemoteSocket
+from geventsio.sending.ack_stream import AckStream
+from geventsio.sending.adapter_calls import ask_sockets, broadcast, call_adapter, query_adapter
+from geventsio.sending.asking import converter
+from geventsio.sending.choosing import room_names
+from geventsio.sending.remote import RemoteSocket
 
 if TYPE_CHECKING:
-    from geventsio.namespace import Namespace
+    from geventsio.namespaces.namespace import Namespace
     from geventsio.socket import Socket
 
 __all__ = ["EVERYBODY", "Broadcaster", "Target"]

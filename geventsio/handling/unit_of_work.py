@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
-from geventsio.call import Call
+from geventsio.handling.call import Call
 
 __all__ = ["UnitOfWork", "enter_units", "run_in"]
 

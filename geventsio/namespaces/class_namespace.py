@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from geventsio.context import current
 from geventsio.errors import NamespaceError
-from geventsio.namespace import Namespace, NamespaceHandlers
-from geventsio.registry import check_event_name
+from geventsio.handling.registry import check_event_name
+from geventsio.namespaces.namespace import Namespace, NamespaceHandlers
 
 if TYPE_CHECKING:
     from geventsio.server import SocketIO

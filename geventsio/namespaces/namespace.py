@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from geventsio.ack_stream import AckRelay
-from geventsio.adapter_calls import ask_sockets, with_adapter_errors
 from geventsio.adapters.base import Adapter, Answer
 from geventsio.adapters.values import BroadcastOptions, EventPacket
-from geventsio.broadcasting import EVERYBODY, Broadcaster, Target
-from geventsio.call import Call
-from geventsio.choosing import Chooser
 from geventsio.errors import NamespaceError
-from geventsio.handlers import Handler
-from geventsio.operators import BroadcastOperator
+from geventsio.handling.call import Call
+from geventsio.handling.handlers import Handler
+from geventsio.handling.registrar import Registrar
+from geventsio.handling.registry import EventHandlers, check_event_name
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import MAX_NAMESPACE as MAX_PATH
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
-from geventsio.registrar import Registrar
-from geventsio.registry import EventHandlers, check_event_name
+from geventsio.sending.ack_stream import AckRelay
+from geventsio.sending.adapter_calls import ask_sockets, with_adapter_errors
+from geventsio.sending.broadcasting import EVERYBODY, Broadcaster, Target
+from geventsio.sending.choosing import Chooser
+from geventsio.sending.operators import BroadcastOperator
 
 if TYPE_CHECKING:
-    from geventsio.class_namespace import ClassNamespace
-    from geventsio.namespaces import DynamicNamespace, Start
+    from geventsio.namespaces.class_namespace import ClassNamespace
+    from geventsio.namespaces.table import DynamicNamespace, Start
     from geventsio.server import SocketIO
     from geventsio.socket import Socket
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from geventsio.ack import AckFuture, Convert
-from geventsio.ack_stream import Collector
-from geventsio.adapter_calls import ask_sockets, broadcast, call_adapter
 from geventsio.adapters.values import BroadcastOptions, RemoteSocketData
-from geventsio.asking import Asker
-from geventsio.choosing import room_names
 from geventsio.config import check_duration
-from geventsio.dispatch import run_callback
 from geventsio.errors import AckClosedError, AckTimeoutError
+from geventsio.handling.dispatch import run_callback
+from geventsio.sending.ack import AckFuture, Convert
+from geventsio.sending.ack_stream import Collector
+from geventsio.sending.adapter_calls import ask_sockets, broadcast, call_adapter
+from geventsio.sending.asking import Asker
+from geventsio.sending.choosing import room_names
 
 if TYPE_CHECKING:
     from geventsio.adapters.base import Answer
     from geventsio.handshake import HandshakeInfo
-    from geventsio.namespace import Namespace
+    from geventsio.namespaces.namespace import Namespace
     from geventsio.server import SocketIO
 
 __all__ = ["RemoteSocket"]

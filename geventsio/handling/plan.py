@@ -6,14 +6,14 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from geventsio.call import Call, Take
 from geventsio.errors import ExtractError, HandlerSignatureError
-from geventsio.extract import Marker, find_marker
-from geventsio.scope import Scope
-from geventsio.take import keep, take_rest, take_value
+from geventsio.extracting.extract import Marker, find_marker
+from geventsio.handling.call import Call, Take
+from geventsio.handling.scope import Scope
+from geventsio.handling.take import keep, take_rest, take_value
 
 if TYPE_CHECKING:
-    from geventsio.handlers import HandlerKind
+    from geventsio.handling.handlers import HandlerKind
 
 __all__ = ["Plan", "Site", "make_plan"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from geventsio.config import check_duration
 
 if TYPE_CHECKING:
-    from geventsio.operators import BroadcastOperator
+    from geventsio.sending.operators import BroadcastOperator
 
 __all__ = ["Chooser", "room_names"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from geventsio.ack import AckFuture, Convert
 from geventsio.adapters.values import BroadcastOptions
-from geventsio.asking import Asker, ask_socket
-from geventsio.broadcasting import Broadcaster, Target
-from geventsio.choosing import Chooser
 from geventsio.errors import SocketClosedError
+from geventsio.sending.ack import AckFuture, Convert
+from geventsio.sending.asking import Asker, ask_socket
+from geventsio.sending.broadcasting import Broadcaster, Target
+from geventsio.sending.choosing import Chooser
 
 if TYPE_CHECKING:
-    from geventsio.namespace import Namespace
+    from geventsio.namespaces.namespace import Namespace
     from geventsio.socket import Socket
 
 __all__ = ["BroadcastOperator", "SocketOperator"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from gevent.event import Event
 
-from geventsio.ack import Convert, PendingAck, T
 from geventsio.errors import AckClosedError, AckError, AckTimeoutError, SendError
+from geventsio.sending.ack import Convert, PendingAck, T
 
 if TYPE_CHECKING:
     from geventsio.adapters.base import Answer

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from geventsio.ack import AckSender
 from geventsio.errors import ExtractError, SendError
+from geventsio.sending.ack import AckSender
 
 if TYPE_CHECKING:
     from geventsio.socket import Socket

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from geventsio.adapters.values import BroadcastOptions, EventPacket
-from geventsio.dispatch import run_adapter
 from geventsio.errors import AdapterError
+from geventsio.handling.dispatch import run_adapter
 
 if TYPE_CHECKING:
-    from geventsio.ack_stream import Collector
-    from geventsio.namespace import Namespace
+    from geventsio.namespaces.namespace import Namespace
+    from geventsio.sending.ack_stream import Collector
 
 __all__ = ["ask_sockets", "broadcast", "call_adapter", "query_adapter", "with_adapter_errors"]
 

@@ -53,14 +53,14 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from geventsio.call import Call, Take
-from geventsio.convert import is_tuple_type
 from geventsio.errors import ExtractError
-from geventsio.take import take_all, take_value
+from geventsio.extracting.convert import is_tuple_type
+from geventsio.handling.call import Call, Take
+from geventsio.handling.take import take_all, take_value
 
 if TYPE_CHECKING:
-    from geventsio.handlers import HandlerKind
-    from geventsio.plan import Site
+    from geventsio.handling.handlers import HandlerKind
+    from geventsio.handling.plan import Site
 
 __all__ = [
     "Data",

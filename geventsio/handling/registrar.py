@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from geventsio.handlers import Handler
-from geventsio.registry import EventHandler, EventHandlers, OnceHandler, check_event_name
+from geventsio.handling.handlers import Handler
+from geventsio.handling.registry import EventHandler, EventHandlers, OnceHandler, check_event_name
 
 __all__ = ["Registrar"]
 

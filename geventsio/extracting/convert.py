@@ -1,7 +1,7 @@
 """What clients send, turned into types: builtins that a parser has made become what an annotation says.
 
-msgspec does it for all that it knows, in C. What it refuses is done part by part (`geventsio.compound`), and pydantic's
-own models by pydantic.
+msgspec does it for all that it knows, in C. What it refuses is done part by part (`geventsio.extracting.compound`),
+and pydantic's own models by pydantic.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
-from geventsio.compound import Convert, make_compound
 from geventsio.errors import AckDecodeError, ExtractError
-from geventsio.pydantic_types import is_for_pydantic, make_pydantic
+from geventsio.extracting.compound import Convert, make_compound
+from geventsio.extracting.pydantic_types import is_for_pydantic, make_pydantic
 
 __all__ = ["answer_converter", "arguments_converter", "is_tuple_type", "value_converter"]
 

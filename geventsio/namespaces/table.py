@@ -12,8 +12,8 @@ from gevent.event import Event
 
 from geventsio.adapters.base import Adapter
 from geventsio.errors import AdapterError
-from geventsio.namespace import MAX_PATH, Namespace, NamespaceHandlers, normal_path
-from geventsio.routes import Router
+from geventsio.namespaces.namespace import MAX_PATH, Namespace, NamespaceHandlers, normal_path
+from geventsio.namespaces.routes import Router
 
 if TYPE_CHECKING:
     from geventsio.server import SocketIO

@@ -8,9 +8,9 @@ from typing import Any
 
 from greenlet import GreenletExit
 
-from geventsio.call import Call
-from geventsio.handlers import Handler
-from geventsio.registry import EventHandlers, find_handler
+from geventsio.handling.call import Call
+from geventsio.handling.handlers import Handler
+from geventsio.handling.registry import EventHandlers, find_handler
 
 __all__ = ["EventCall", "Next", "run_listeners", "run_middlewares"]
 

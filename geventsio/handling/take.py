@@ -5,9 +5,9 @@ from __future__ import annotations
 from inspect import Parameter
 from typing import Any
 
-from geventsio.call import Call, Take
-from geventsio.convert import value_converter
 from geventsio.errors import ExtractError
+from geventsio.extracting.convert import value_converter
+from geventsio.handling.call import Call, Take
 
 __all__ = ["keep", "take_all", "take_rest", "take_value"]
 

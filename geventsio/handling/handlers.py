@@ -7,8 +7,8 @@ from operator import attrgetter
 from types import CodeType, FunctionType
 from typing import Any
 
-from geventsio.call import Call, Take
-from geventsio.plan import Plan, make_plan
+from geventsio.handling.call import Call, Take
+from geventsio.handling.plan import Plan, make_plan
 
 __all__ = ["Handler", "HandlerKind"]
 
