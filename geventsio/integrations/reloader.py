@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,9 @@ def _run_until_change(extra: list[Path]) -> int | None:
     child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, MARK: "true"})
     try:
         has_failed = False
+        pause = threading.Event()
         while seen == _times(extra):
-            time.sleep(INTERVAL)
+            pause.wait(INTERVAL)
             status = child.poll()
             if status == 0:
                 return 0
