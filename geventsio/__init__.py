@@ -38,6 +38,7 @@ from geventsio.extracting.extract import (
     TryData,
 )
 from geventsio.handling.middleware import EventCall, Next
+from geventsio.handling.unit_of_work import UnitOfWork
 from geventsio.namespaces.class_namespace import ClassNamespace, event
 from geventsio.namespaces.namespace import Namespace
 from geventsio.namespaces.table import DynamicNamespace
@@ -96,6 +97,7 @@ __all__ = [
     "State",
     "TransportType",
     "TryData",
+    "UnitOfWork",
     "copy_current_context",
     "event",
     "http_extensions",
