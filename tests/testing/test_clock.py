@@ -180,7 +180,7 @@ def test_a_rate_limit(new: NewClient) -> None:
     [{"rate_limit": 1, "rate_burst": 2}, {"rate_limit_per_address": 1, "rate_burst_per_address": 6}],
     ids=["session", "address"],
 )
-def test_rates_begin_anew_with_each_test(new: NewClient, options: dict[str, int]) -> None:
+def test_rates_begin_anew_with_each_test(new: NewClient, options: dict[str, Any]) -> None:
     io = SocketIO(**options)
     heard: list[int] = []
     io.ns("/").on("say", heard.append)
