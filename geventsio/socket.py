@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from geventsio.adapters.values import RemoteSocketData
 from geventsio.engine.workers import JobQueue
-from geventsio.errors import SocketClosedError
+from geventsio.errors import ConnectRefused, SocketClosedError
 from geventsio.extensions import Extensions
 from geventsio.handling.dispatch import run_callback, run_connect, run_disconnect, run_event, run_start
 from geventsio.handling.registrar import Registrar
@@ -175,8 +175,8 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         """Disconnect from the namespace, or with `close` end the client's whole connection.
 
         What waits to be sent is sent first. The disconnect handler runs after the events that the client
-        had sent before. A client that is not connected yet, in a middleware, is refused. Legal in any OS
-        thread; nothing happens when it is disconnected already.
+        had sent before. A middleware that disconnects its socket has refused it. Legal in any OS thread; nothing
+        happens when it is disconnected already.
         """
         if close:
             self.io.call(self.client.disconnect)
@@ -263,10 +263,12 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
 
     def refuse(self, message: str, data: object) -> None:
         """Tell the client that it is not let in; nothing of this socket remains."""
-        if self._state is State.CONNECTING:
-            self._state = State.REFUSED
-            self.client.refused(self, message, data)
-        self.namespace.remove(self)
+        try:
+            if self._state is State.CONNECTING:
+                self._state = State.REFUSED
+                self.client.refused(self, message, data)
+        finally:  # a parser of the user's may fail
+            self.namespace.remove(self)
 
     def connect(self, auth: dict[str, Any]) -> None:
         """Let the namespace decide on this socket; its events wait until it has."""
@@ -314,13 +316,14 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
             self.namespace.adapter.join(self, names)
 
     def _disconnect(self) -> None:
-        reason = DisconnectReason.SERVER_NAMESPACE_DISCONNECT
-        if self._state is _CONNECTED:
+        if self._state is State.CONNECTING:  # the client waits for an answer; the middleware that runs ends for itself
+            self._state = State.REFUSED
+            self.client.refused(self, ConnectRefused().message, None)
+            return
+        if self._state is State.CONNECTED:
             self.client.session.send_group(self.namespace.parser.encode_disconnect(self.ns))
-        elif self._state is State.CONNECTING:
-            self.client.refused(self, reason.value, None)
         self.client.left(self, by_server=True)
-        self.closed(reason)
+        self.closed(DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
 
     def _is_volatile_of(self, kind: Any) -> bool:
         """Whether this is the kind of something that was sent to this socket, or to the one before it."""

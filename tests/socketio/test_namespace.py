@@ -308,6 +308,7 @@ def refuse() -> None:
         ),
         (ConnectRefused("wrong", data=0), {"message": "wrong", "data": 0}),
         (ConnectRefused("größer™"), {"message": "größer™"}),
+        (ConnectRefused(KeyError("token")), {"message": "'token'"}),  # type: ignore[arg-type]
     ],
 )
 def test_a_middleware_refuses_with_message_and_data(
@@ -332,6 +333,28 @@ def test_a_middleware_refuses_with_message_and_data(
     wait_until(lambda: not io.engine.sessions)
     assert calls == []
     assert chat.sockets == {}
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_middleware_that_disconnects_refuses(serve: Serve, transport: str, close: bool) -> None:
+    io = SocketIO()
+    chat = io.ns("/chat")
+    trace: list[str] = []
+
+    @chat.use
+    def check(socket: Socket) -> None:
+        socket.join("room")
+        socket.disconnect(close)
+        trace.append(str(socket))
+
+    chat(lambda: trace.append("connect"))
+    chat.on_disconnect(lambda: trace.append("disconnect"))
+    peer = serve(io).peer(transport)
+    assert peer.refused("/chat") == {"message": "Connection refused"}
+    wait_until(lambda: not io.engine.runtime.workers.busy)
+    assert [text.rpartition(" ")[2] for text in trace] == ["refused>"]
+    assert (chat.sockets, chat.is_empty) == ({}, True)
+    assert bool(io.engine.sessions) is not close
 
 
 def test_nothing_of_a_refused_socket_remains(serve: Serve) -> None:
@@ -402,31 +425,6 @@ def test_a_timeout_that_escapes_from_a_middleware_refuses(serve: Serve, log: Log
     assert calls == []
     record = log.take_one()
     assert record.exc_info is not None and isinstance(record.exc_info[1], gevent.Timeout)
-
-
-@pytest.mark.parametrize("close", [False, True])
-@pytest.mark.parametrize("transport", ["polling", "websocket"])
-def test_a_client_that_a_middleware_disconnects_is_refused(serve: Serve, transport: str, close: bool) -> None:
-    io = SocketIO()
-    namespace = io.ns("/")
-    accepted: list[Socket] = []
-
-    @namespace.use
-    def throw_out(socket: Socket) -> None:
-        socket.join("room")
-        socket.disconnect(close)
-        socket.disconnect(close)
-
-    namespace(accepted.append)
-    peer = getattr(serve(io), transport)()
-    assert peer.refused("/") == {"message": "server namespace disconnect"}
-    if close:
-        assert peer.end()[0].orderly
-    else:
-        assert peer.refused("/") == {"message": "server namespace disconnect"}
-    wait_until(lambda: namespace.is_empty)
-    assert accepted == []
-    assert namespace.rooms() == frozenset()
 
 
 def test_an_emit_in_a_middleware_is_an_error_that_is_logged(serve: Serve, log: Log) -> None:
