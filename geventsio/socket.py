@@ -318,13 +318,14 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
             self.namespace.adapter.join(self, names)
 
     def _disconnect(self) -> None:
-        reason = DisconnectReason.SERVER_NAMESPACE_DISCONNECT
-        if self._state is _CONNECTED:
-            self.client.session.send_group(self.namespace.parser.encode_disconnect(self.ns))
-        elif self._state is State.CONNECTING:
+        if self._state is State.CONNECTING:  # the client waits for an answer; the middleware that runs ends for itself
+            self._state = State.REFUSED
             self.client.refused(self, ConnectRefused().message, None)
+            return
+        if self._state is State.CONNECTED:
+            self.client.session.send_group(self.namespace.parser.encode_disconnect(self.ns))
         self.client.left(self, by_server=True)
-        self.closed(reason)
+        self.closed(DisconnectReason.SERVER_NAMESPACE_DISCONNECT)
 
     def _is_volatile_of(self, kind: Any) -> bool:
         """Whether this is the kind of something that was sent to this socket, or to the one before it."""

@@ -308,10 +308,10 @@ class WebSocketOutbox:
             drained()
 
     def _send_kept(self) -> None:
-        while self._volatile and self._watcher is None:
-            self.send_volatile(*self._volatile.pop())
-        if not self._volatile:
-            self._volatile = None
+        # Out of the way meanwhile: to make room for one of them flushes, which would send the later ones first.
+        kept, self._volatile = self._volatile, None
+        while kept:
+            self.send_volatile(*kept.pop())
 
     def _fail(self) -> None:
         failed = self._failed

@@ -21,8 +21,8 @@ class FakeClock:
     """The time by which the server keeps its deadlines, moved by `advance` alone.
 
     It rules heartbeats, `ack_timeout` and `timeout(...)`, `connect_timeout`, `upgrade_timeout`, `close_timeout` and
-    `rate_limit`. What handlers wait for by themselves (`gevent.sleep`, `future.result(timeout=...)`, a database) takes
-    the time that it takes.
+    the rate limits. What handlers wait for by themselves (`gevent.sleep`, `future.result(timeout=...)`, a database)
+    takes the time that it takes.
 
     Args:
         loop: the hub's loop.

@@ -132,6 +132,19 @@ class TestWebSocket:
         while not data.endswith(group("4a").frames):
             data += link.theirs.recv(65536)
 
+    def test_a_bound_does_not_change_the_order(self, links: list[Link]) -> None:
+        links.append(Link(Bounds(2, 100_000), buffer=1))
+        link = links[0]
+        link.fill()
+        kept = [group(f"4{number}") for number in range(8)]
+        for number, sent in enumerate(kept):
+            link.outbox.send_volatile(number, sent)
+        frames = b"".join(sent.frames for sent in kept)
+        data = b""
+        while len(data) < len(frames) or data[-len(frames) :].count(b"x"):
+            data += link.theirs.recv(65536)
+        assert data[-len(frames) :] == frames
+
     def test_what_is_held_back_is_not_lost(self, links: list[Link]) -> None:
         links.append(Link())
         link = links[0]
