@@ -48,6 +48,7 @@ from geventsio.sending.remote import RemoteSocket
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
+from geventsio.unit_of_work import UnitOfWork
 
 __all__ = [
     "AckClosedError",
@@ -96,6 +97,7 @@ __all__ = [
     "State",
     "TransportType",
     "TryData",
+    "UnitOfWork",
     "copy_current_context",
     "event",
     "http_extensions",

@@ -11,6 +11,7 @@ from gevent import Greenlet, GreenletExit
 
 from geventsio.context import current_call
 from geventsio.handling.dispatch import report
+from geventsio.unit_of_work import run_in
 
 __all__ = ["spawn"]
 
@@ -31,12 +32,15 @@ def spawn(seconds: float, function: Callable[P, object], *args: P.args, **kwargs
 
 
 def _run(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    call = current_call.get(None)
+    units = () if call is None else call.socket.namespace.handlers.kinds.units
     try:
+        if units and call is not None:
+            return run_in(units, call, lambda _: function(*args, **kwargs))
         return function(*args, **kwargs)
     except (GreenletExit, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        call = current_call.get(None)
         if call is not None:
             report(call, error)
         else:

@@ -35,6 +35,7 @@ from geventsio.sending.choosing import Chooser
 from geventsio.sending.operators import BroadcastOperator
 from geventsio.socket import Socket
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
+from geventsio.unit_of_work import UnitOfWork
 from geventsio.wsgi import ClientFiles, Environ, Layer, StartResponse, WSGIApp, run
 
 __all__ = ["SocketIO"]
@@ -43,6 +44,7 @@ logger = logging.getLogger("geventsio")
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
+U = TypeVar("U", bound=UnitOfWork)
 
 
 class SocketIO(Chooser[BroadcastOperator], Broadcaster):
@@ -163,6 +165,33 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         namespace = self.ns(handlers.path)
         handlers.attach(namespace)
         return namespace
+
+    def unit_of_work(self, factory: U) -> U:
+        """Enter a context manager around each job of each socket; also as a decorator.
+
+        A job is what runs at a stretch: the connect middlewares with the connect handler; the listeners, middlewares
+        and the handler of one event; a disconnect handler; a callback of an acknowledgement; an error handler; and a
+        greenlet that one of these starts with `spawn`, as long as it runs. The factory is called anew for each of
+        them, with the call: `call.socket`, `call.event` ("connect", "disconnect" or "ack" where there is no event),
+        `call.args`. Several are nested in the order in which they were added, the first one outermost. For handlers
+        of all namespaces, class-based and dynamic ones included.
+
+            @io.unit_of_work
+            @contextmanager
+            def transaction(call: EventCall) -> Iterator[None]:
+                with Session.begin():
+                    yield
+
+        Exceptions of a job pass through, refusals (`ConnectRefused`) and closed sockets included, before they are
+        reported and given to the error handler, which has a unit of work of its own. Where a unit can't be entered, or
+        raises when it is left, that is reported as if the handler had raised it; before the client is connected, it is
+        refused with "Internal server error". What a handler returns answers its event after the unit has ended, and
+        not if it has failed. Units may block. Events that nobody handles have none.
+        """
+        if not callable(factory):
+            raise TypeError(f"a unit of work is a function that returns a context manager, not {factory!r}")
+        self.kinds.units = (*self.kinds.units, factory)
+        return factory
 
     def of(self, path: str) -> Namespace:
         """The namespace of this path.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from geventsio.adapters.values import RemoteSocketData
 from geventsio.engine.workers import JobQueue
-from geventsio.errors import SocketClosedError
+from geventsio.errors import ConnectRefused, SocketClosedError
 from geventsio.extensions import Extensions
 from geventsio.handling.dispatch import run_callback, run_connect, run_disconnect, run_event, run_start
 from geventsio.handling.registrar import Registrar
@@ -246,19 +246,21 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         """Whether the client has been told that it is connected; still true while it is being disconnected."""
         return self._state is _CONNECTED or self._state is State.CLOSED
 
-    def accept(self) -> bool:
-        """Become connected and tell the client; False if it is gone, or the namespace is."""
+    def accept(self) -> None:
+        """Become connected and tell the client.
+
+        Raises:
+            SocketClosedError: the client is gone.
+            ConnectRefused: the namespace is.
+        """
         # Middlewares may have switched greenlets since the client asked.
         if self._state is not State.CONNECTING:
-            self.namespace.remove(self)
-            return False
+            raise SocketClosedError("the client has left before it was connected")
         if self.namespace.is_deleted:
-            self.refuse("Invalid namespace", None)
-            return False
+            raise ConnectRefused("Invalid namespace")
         self._state = State.CONNECTED
         self.namespace.sockets[self.id] = self
         self.client.accepted(self)
-        return True
 
     def refuse(self, message: str, data: object) -> None:
         """Tell the client that it is not let in; nothing of this socket remains."""

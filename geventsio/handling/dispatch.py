@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit
@@ -17,6 +18,7 @@ from geventsio.handling.registry import find_handler
 from geventsio.protocol.sio_packet import Packet
 from geventsio.sending.ack import AckSender
 from geventsio.types import DisconnectReason
+from geventsio.unit_of_work import UnitOfWork, enter_units, run_in
 
 if TYPE_CHECKING:
     from geventsio.namespaces.namespace import Namespace
@@ -52,35 +54,53 @@ def run_start(socket: Socket, auth: dict[str, Any]) -> None:
 
 def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
     """Let middlewares and the connect handler's parameters decide, tell the client, and run the connect handler."""
-    namespace = socket.namespace
     call = Call(socket, [auth], "connect")
     enter(call)
+    units = socket.namespace.handlers.kinds.units
     try:
-        for middleware in namespace.middlewares:
-            middleware(call)
-        run = namespace.prepare_connect(call)
-    except ConnectRefused as refusal:
-        socket.refuse(refusal.message, refusal.data)
-    except ExtractError as error:
-        logger.info("refused a connection to %s: %s", namespace.path, error)
+        if units:
+            run_in(units, call, _connect)
+        else:
+            _connect(call)
+    except BaseException as error:
+        if socket.was_accepted:
+            _connect_failed(call, error)
+        else:
+            _refuse(call, error)
+    else:
+        if not socket.was_accepted:  # a unit of work has kept the exception to itself
+            socket.refuse("Internal server error", None)
+
+
+def _connect(call: Call) -> None:
+    namespace = call.socket.namespace
+    for middleware in namespace.middlewares:
+        middleware(call)
+    run = namespace.prepare_connect(call)
+    call.socket.accept()
+    if run is not None:
+        run()
+
+
+def _refuse(call: Call, error: BaseException) -> None:
+    socket = call.socket
+    if isinstance(error, ConnectRefused):
+        socket.refuse(error.message, error.data)
+    elif isinstance(error, ExtractError):
+        logger.info("refused a connection to %s: %s", socket.ns, error)
         socket.refuse(str(error), None)
         _tell(call, error)
-    except BaseException as error:
+    else:
         is_awaited = socket.is_connecting
         socket.refuse("Internal server error", None)
         report(call, error, client_left=not is_awaited)
-    else:
-        if socket.accept() and run is not None:
-            _run_connect_handler(call, run)
 
 
-def _run_connect_handler(call: Call, run: Callable[[], object]) -> None:
-    try:
-        run()
-    except ConnectRefused:
+def _connect_failed(call: Call, error: BaseException) -> None:
+    if isinstance(error, ConnectRefused):
         # Too late for CONNECT_ERROR: the client has been told that it is connected.
         call.socket.disconnect()
-    except BaseException as error:
+    else:
         report(call, error)
 
 
@@ -99,16 +119,26 @@ def run_event(socket: Socket, packet: Packet) -> None:
     enter(call)
     if shared.kinds.concurrent if handler is None else handler.concurrent:
         socket.overlap()
+    units = shared.kinds.units
     try:
-        if is_wrapped or handler is None:
-            run_listeners(call, shared, own, fail)
-            result = run_middlewares(call, shared, own)
+        if units:
+            result = run_in(units, call, _pass)
+        elif is_wrapped or handler is None:
+            result = _pass(call)
         else:
             result = handler(call)
+        # Not before the units of work have ended well: the answer may say that something was stored.
         if result is not None and packet.id is not None:
             _answer(call.ack, result)
     except BaseException as error:
         fail(call, error)
+
+
+def _pass(call: Call) -> Any:
+    """Send an event past the listeners and through the middlewares to its handler."""
+    shared, own = call.socket.namespace.handlers, call.socket.handlers
+    run_listeners(call, shared, own, fail)
+    return run_middlewares(call, shared, own)
 
 
 def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
@@ -118,7 +148,11 @@ def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
     try:
         if handler is not None:
             enter(call)
-            handler(call)
+            units = socket.namespace.handlers.kinds.units
+            if units:
+                run_in(units, call, handler)
+            else:
+                handler(call)
     except BaseException as error:
         fail(call, error)
     finally:
@@ -130,8 +164,12 @@ def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[ob
     """Call a callback of an acknowledgement."""
     call = Call(socket, list(args), "ack")
     enter(call)
+    units = socket.namespace.handlers.kinds.units
     try:
-        callback(*args)
+        if units:
+            run_in(units, call, lambda _: callback(*args))
+        else:
+            callback(*args)
     except BaseException as error:
         report(call, error)
 
@@ -196,8 +234,12 @@ def _tell(call: Call, error: BaseException) -> bool:
     handler = (own and own.error) or socket.namespace.handlers.error
     if handler is None:
         return False
+    units = socket.namespace.handlers.kinds.units
     try:
-        handler(Call(socket, [error], call.event))
+        with ExitStack() as stack:
+            if units:
+                _enter_again(units, call, stack)
+            handler(Call(socket, [error], call.event))
     except (GreenletExit, SocketClosedError):
         pass
     except (KeyboardInterrupt, SystemExit):
@@ -211,6 +253,14 @@ def _tell(call: Call, error: BaseException) -> bool:
 def _run_hooks(socket: Socket, error: BaseException) -> None:
     for hook in socket.io.error_hooks:
         hook(error)
+
+
+def _enter_again(units: tuple[UnitOfWork, ...], call: Call, stack: ExitStack) -> None:
+    """Give an error handler units of work of its own, for those of the job have ended with the exception."""
+    try:
+        enter_units(units, call, stack)
+    except Exception as failure:  # maybe the one that the error handler is to be told of
+        logger.warning("the error handler of %s runs without its unit of work: %r", call.socket.ns, failure)
 
 
 def _disconnect_handler(socket: Socket) -> Handler | None:

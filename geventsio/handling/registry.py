@@ -10,6 +10,7 @@ from geventsio.handling.handlers import Handler, HandlerKind
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.sending.ack import AckSender
 from geventsio.types import DisconnectReason
+from geventsio.unit_of_work import UnitOfWork
 
 __all__ = ["EventHandler", "EventHandlers", "HandlerKinds", "OnceHandler", "check_event_name", "find_handler"]
 
@@ -33,10 +34,14 @@ class HandlerKinds:
     Args:
         injectable: what handlers of every kind may take, by class, with the attribute of `Call` it is taken from.
         concurrent: whether events' handlers overlap when they block, unless they are registered otherwise.
+
+    Attributes:
+        units: what is entered around each job, the outermost first.
     """
 
     def __init__(self, injectable: dict[type[Any], str], concurrent: bool = False) -> None:
         self.concurrent = concurrent
+        self.units: tuple[UnitOfWork, ...] = ()
         no_reason: dict[type[Any], str] = {DisconnectReason: "the socket is not being disconnected"}
         no_ack: dict[type[Any], str] = {AckSender: "there is no event to answer"}
         self.event = HandlerKind("event handler", None, {**injectable, AckSender: "ack"}, no_reason)

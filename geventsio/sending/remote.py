@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from geventsio.adapters.base import Answer
     from geventsio.handshake import HandshakeInfo
     from geventsio.namespaces.namespace import Namespace
+    from geventsio.server import SocketIO
 
 __all__ = ["RemoteSocket"]
 
@@ -34,12 +35,16 @@ class RemoteSocket(Asker):
         rooms: the rooms that it was in.
         data: a copy of its `Socket.data`; to change it changes nothing there.
         handshake: as `Socket.handshake`.
+        namespace: the namespace it is connected to.
+        handlers: None; its own handlers are where it is connected.
     """
 
-    __slots__ = ("_namespace", "_timeout", "data", "handshake", "id", "rooms")
+    __slots__ = ("_timeout", "data", "handshake", "id", "namespace", "rooms")
+
+    handlers = None
 
     def __init__(self, namespace: Namespace, data: RemoteSocketData, timeout: float | None = None) -> None:
-        self._namespace = namespace
+        self.namespace = namespace
         self._timeout = timeout
         self.id = data.id
         self.rooms = data.rooms
@@ -52,13 +57,18 @@ class RemoteSocket(Asker):
     @property
     def ns(self) -> str:
         """The path of its namespace."""
-        return self._namespace.path
+        return self.namespace.path
+
+    @property
+    def io(self) -> SocketIO:
+        """The server that found it."""
+        return self.namespace.io
 
     def timeout(self, seconds: float) -> RemoteSocket:
         """Wait this many seconds for the acknowledgements of what is emitted next, instead of `ack_timeout`."""
         check_duration("timeout", seconds)
         data = RemoteSocketData(self.id, self.rooms, self.data, self.handshake)  # type: ignore[arg-type]
-        return RemoteSocket(self._namespace, data, seconds)
+        return RemoteSocket(self.namespace, data, seconds)
 
     def emit(self, event: str, *args: object) -> None:
         """Send an event. Legal in any OS thread. May switch greenlets, if the adapter does.
@@ -68,7 +78,7 @@ class RemoteSocket(Asker):
             ValueError: the event's name is reserved.
             AdapterError: the adapter could not pass it on.
         """
-        broadcast(self._namespace, event, args, self._options)
+        broadcast(self.namespace, event, args, self._options)
 
     def join(self, rooms: str | Iterable[str]) -> None:
         """Put it into one room or several.
@@ -78,8 +88,8 @@ class RemoteSocket(Asker):
             AdapterError: the adapter could not pass it on.
         """
         names = room_names(rooms)
-        self._namespace.check_rooms(names, self.id)
-        call_adapter(self._namespace, self._namespace.adapter.add_sockets, self._options, names)
+        self.namespace.check_rooms(names, self.id)
+        call_adapter(self.namespace, self.namespace.adapter.add_sockets, self._options, names)
 
     def leave(self, rooms: str | Iterable[str]) -> None:
         """Take it out of one room or several.
@@ -87,7 +97,7 @@ class RemoteSocket(Asker):
         Raises:
             AdapterError: the adapter could not pass it on.
         """
-        call_adapter(self._namespace, self._namespace.adapter.del_sockets, self._options, room_names(rooms))
+        call_adapter(self.namespace, self.namespace.adapter.del_sockets, self._options, room_names(rooms))
 
     def disconnect(self, close: bool = False) -> None:
         """Disconnect it from the namespace, or with `close` end the client's whole connection.
@@ -95,24 +105,24 @@ class RemoteSocket(Asker):
         Raises:
             AdapterError: the adapter could not pass it on.
         """
-        call_adapter(self._namespace, self._namespace.adapter.disconnect_sockets, self._options, close)
+        call_adapter(self.namespace, self.namespace.adapter.disconnect_sockets, self._options, close)
 
     def forget_ack(self, ack_id: int) -> None:
         """Expect an answer no more; see `Asked`. Who expects it is the one who collects it."""
 
     def start_callback(self, callback: Callable[..., object], *args: object) -> None:
         """Run a callback of the user's in a worker greenlet."""
-        self._namespace.io.engine.runtime.workers.start(None, run_callback, (self, callback, args))
+        self.namespace.io.engine.runtime.workers.start(None, run_callback, (self, callback, args))
 
     @property
     def _options(self) -> BroadcastOptions:
         return BroadcastOptions(rooms=(self.id,))
 
     def _ask(self, event: str, args: Sequence[object], convert: Convert) -> AckFuture[Any]:
-        io = self._namespace.io
+        io = self.namespace.io
         io.check_thread()
         future: AckFuture[Any] = AckFuture(self, 0, io.ack_deadlines(self._timeout), convert)
-        ask_sockets(self._namespace, event, args, self._options, _OneAnswer(self, future, self._timeout))
+        ask_sockets(self.namespace, event, args, self._options, _OneAnswer(self, future, self._timeout))
         return future
 
 
@@ -122,7 +132,7 @@ class _OneAnswer(Collector):
     __slots__ = ("_future", "_socket")
 
     def __init__(self, socket: RemoteSocket, future: AckFuture[Any], timeout: float | None) -> None:
-        super().__init__(socket._namespace.io, timeout)
+        super().__init__(socket.namespace.io, timeout)
         self._socket = socket
         self._future = future
 
