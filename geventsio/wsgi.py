@@ -54,13 +54,17 @@ class Layer:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request (PEP 3333). May switch greenlets."""
-        path = environ.get("PATH_INFO", "")
-        if path == self._path or path.startswith(self._below):
+        if self.is_ours(environ):
             return self.handle(environ, start_response)
         if self._app is not None:
             return self._app(environ, start_response)
         start_response("404 Not Found", [("Content-Length", "0")])
         return []
+
+    def is_ours(self, environ: Environ) -> bool:
+        """Whether a request is to the path, or below it."""
+        path = environ.get("PATH_INFO", "")
+        return path == self._path or path.startswith(self._below)  # type: ignore[no-any-return]
 
 
 class ClientFiles:

@@ -50,9 +50,9 @@ class Site:
         assert port is not None
         self.address = ("127.0.0.1", port)
 
-    def websocket(self, path: str = "/socket.io/", sid: str | None = None) -> WebSocketPeer:
+    def websocket(self, path: str = "/socket.io/", sid: str | None = None, cookie: str | None = None) -> WebSocketPeer:
         """A new client over a websocket, in no namespace yet."""
-        return self._keep(WebSocketPeer(self.address, path, sid))
+        return self._keep(WebSocketPeer(self.address, path, sid, cookie))
 
     def polling(self, path: str = "/socket.io/") -> PollingPeer:
         """A new client over long-polling, in no namespace yet."""

@@ -216,10 +216,14 @@ class WebSocketPeer(Peer):
         address: host and port.
         path: the server's path, with its slashes.
         sid: the id of a polling session that `upgrade` is to take over; None opens a session.
+        cookie: the browser's, if it has one.
     """
 
-    def __init__(self, address: Address, path: str = "/socket.io/", sid: str | None = None) -> None:
+    def __init__(
+        self, address: Address, path: str = "/socket.io/", sid: str | None = None, cookie: str | None = None
+    ) -> None:
         super().__init__()
+        self._cookie = "" if cookie is None else f"Cookie: {cookie}\r\n"
         self._buffer = b""
         self._pongs: list[bytes] = []
         self._messages: deque[Message] = deque()
@@ -295,7 +299,7 @@ class WebSocketPeer(Peer):
         self.socket.sendall(
             f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.socket.getpeername()[1]}\r\n"
             f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-            "X-Test: yes\r\n\r\n".encode()
+            f"X-Test: yes\r\n{self._cookie}\r\n".encode()
         )
         while b"\r\n\r\n" not in self._buffer:
             assert self._read(), self._buffer
