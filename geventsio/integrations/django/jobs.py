@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from io import BytesIO
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed, PermissionDenied, SuspiciousOperation
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
     from django.contrib.sessions.backends.base import SessionBase
 
-    User = AbstractBaseUser | AnonymousUser
-    Session = SessionBase
+    User: TypeAlias = AbstractBaseUser | AnonymousUser
+    Session: TypeAlias = SessionBase
 else:  # they can't be imported before Django has set up its apps
     User = Session = Any
 

@@ -94,7 +94,7 @@ class PostgreSQL:
         import psycopg
 
         try:
-            return self._ask("SELECT 1") == 1
+            return bool(self._ask("SELECT 1"))
         except psycopg.OperationalError:
             return False
 
