@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -53,7 +53,7 @@ class DjangoIntegration:
         self._warns = True
         io.unit_of_work(self._unit)
 
-    def wrap(self, application: WSGIApp) -> WSGIApp:
+    def wrap(self, application: Callable[..., Any]) -> WSGIApp:
         """Put the server in front of what Django's `get_wsgi_application` returns."""
         layer = _Layer(self.io, application)
         layers.add(layer)

@@ -102,7 +102,7 @@ class PostgreSQL:
         import psycopg
 
         with psycopg.connect(host=str(self._folder), user="tester", dbname="postgres") as connection:
-            row = connection.execute(query).fetchone()
+            row = connection.execute(query.encode()).fetchone()
             assert row is not None
             return row[0]
 

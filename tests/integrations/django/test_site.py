@@ -169,7 +169,7 @@ def test_static_files_are_served_with_debug_only(site: Site) -> None:
         site.browser().get("/static/site.css")
 
 
-def test_all_that_was_logged(site: Site) -> None:
+def test_exceptions_are_logged(site: Site) -> None:
     def is_logged() -> bool:
         return site.command.output().count("LookupError: 0") == 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import MiddlewareNotUsed, PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 
 
@@ -22,3 +22,12 @@ def refuse_robots(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
         return get_response(request)
 
     return middleware
+
+
+def unused(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Stand aside, as the settings want it."""
+    raise MiddlewareNotUsed
+
+
+def broken(get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    """Forget what a factory is for."""

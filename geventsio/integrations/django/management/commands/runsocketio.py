@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from django.apps import apps
@@ -78,7 +78,7 @@ class Command(BaseCommand):  # type: ignore[misc]
         gevent.spawn(sys.exit, status)  # from there it reaches the main greenlet; from here it would not
 
     def _serve(self, options: dict[str, Any]) -> None:
-        app: WSGIApp = get_internal_wsgi_application()
+        app = cast(WSGIApp, get_internal_wsgi_application())
         if not layers:
             raise CommandError(
                 f"{settings.WSGI_APPLICATION or 'WSGI_APPLICATION'} has no Socket.IO server: make it with "
@@ -99,8 +99,7 @@ class Command(BaseCommand):  # type: ignore[misc]
 def _with_static_files(app: WSGIApp) -> WSGIApp:
     from django.contrib.staticfiles.handlers import StaticFilesHandler
 
-    static: WSGIApp = StaticFilesHandler(app)
-    return static
+    return cast(WSGIApp, StaticFilesHandler(app))
 
 
 def _address(value: str) -> tuple[str, int]:
