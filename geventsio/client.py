@@ -23,9 +23,9 @@ logger = logging.getLogger("geventsio")
 #: A client may have this many times `max_pending_events` waiting while it owes us an acknowledgement.
 HARD_LIMIT = 4
 
-#: Namespaces that one connection may be in at a time.
+#: Namespaces that one connection may be in at a time. Sockets that it has left count as long as a handler of theirs
+#: runs, or a client that comes and goes could start any number of them.
 MAX_NAMESPACES = 256
-
 
 _EVENT = PacketType.EVENT
 
@@ -35,7 +35,7 @@ class Client:
 
     protocol: ClassVar[ProtocolVersion] = ProtocolVersion.V5
 
-    __slots__ = ("_decoder", "_io", "_is_assembling", "_left", "session", "sockets")
+    __slots__ = ("_decoder", "_io", "_is_assembling", "_left", "_unfinished", "session", "sockets")
 
     def __init__(self, io: SocketIO, session: Session) -> None:
         self._io = io
@@ -44,6 +44,8 @@ class Client:
         self._is_assembling = False
         self.session = session
         self.sockets: dict[str, Socket] = {}
+        # Sockets, there or gone, that their namespaces have not forgotten.
+        self._unfinished = 0
         # Namespaces that the server has ended: events to them may be under way, and are no error.
         self._left: dict[str, None] | None = None
 
@@ -121,6 +123,10 @@ class Client:
                     del self._left[next(iter(self._left))]
                 self._left[path] = None
 
+    def finished(self) -> None:
+        """Learn that nothing of a socket is left."""
+        self._unfinished -= 1
+
     def _greeting(self, socket: Socket) -> object:
         """The payload of a CONNECT packet."""
         return {"sid": socket.id}
@@ -168,15 +174,16 @@ class Client:
             raise ProtocolError("packet for a namespace that the client is not in")
 
     def _connect(self, path: str, packet: Packet) -> None:
+        if self._unfinished >= MAX_NAMESPACES:
+            raise ProtocolError("too many namespaces")
         namespace = self._io.namespaces.find(path)
         if namespace is None:
             error = self._io.parser.encode_connect_error(path, {"message": "Invalid namespace"})
             self.session.send_group(error)
             return
-        if len(self.sockets) >= MAX_NAMESPACES:
-            raise ProtocolError("too many namespaces")
         if self._left is not None:
             self._left.pop(path, None)
+        self._unfinished += 1
         socket = self.sockets[path] = Socket(self, namespace)
         socket.connect({} if packet.data is None else packet.data)
 

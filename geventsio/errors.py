@@ -75,8 +75,8 @@ class ConnectRefused(GeventsioError):
     """
 
     def __init__(self, message: str = "Connection refused", data: object = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = str(message)  # of an exception, or of a text that is translated when it is shown
+        super().__init__(self.message)
         self.data = data
 
 

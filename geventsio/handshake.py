@@ -63,7 +63,8 @@ def pack_auth(auth: dict[str, Any]) -> Any:
         return None
     try:
         return msgspec.msgpack.encode(auth)
-    except (OverflowError, UnicodeError):  # JavaScript has larger numbers, and halves of characters
+    # JavaScript has larger numbers, and halves of characters; a parser of the user's may have any types.
+    except (OverflowError, UnicodeError, TypeError):
         return auth
 
 

@@ -175,7 +175,8 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         """Disconnect from the namespace, or with `close` end the client's whole connection.
 
         What waits to be sent is sent first. The disconnect handler runs after the events that the client
-        had sent before. Legal in any OS thread; nothing happens when it is disconnected already.
+        had sent before. A middleware that disconnects its socket has refused it. Legal in any OS thread; nothing
+        happens when it is disconnected already.
         """
         if close:
             self.io.call(self.client.disconnect)
@@ -264,10 +265,12 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
 
     def refuse(self, message: str, data: object) -> None:
         """Tell the client that it is not let in; nothing of this socket remains."""
-        if self._state is State.CONNECTING:
-            self._state = State.REFUSED
-            self.client.refused(self, message, data)
-        self.namespace.remove(self)
+        try:
+            if self._state is State.CONNECTING:
+                self._state = State.REFUSED
+                self.client.refused(self, message, data)
+        finally:  # a parser of the user's may fail
+            self.namespace.remove(self)
 
     def connect(self, auth: dict[str, Any]) -> None:
         """Let the namespace decide on this socket; its events wait until it has."""
@@ -314,6 +317,10 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
             self.namespace.adapter.join(self, names)
 
     def _disconnect(self) -> None:
+        if self._state is State.CONNECTING:  # the client waits for an answer; the middleware that runs ends for itself
+            self._state = State.REFUSED
+            self.client.refused(self, ConnectRefused().message, None)
+            return
         if self._state is State.CONNECTED:
             self.client.session.send_group(self.namespace.parser.encode_disconnect(self.ns))
         self.client.left(self, by_server=True)

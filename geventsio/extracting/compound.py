@@ -17,13 +17,33 @@ import msgspec
 
 from geventsio.errors import ExtractError
 
-__all__ = ["Convert", "make_compound"]
+__all__ = ["Convert", "Known", "make_compound"]
 
 #: Turns a value into a type, or raises `ExtractError`.
 Convert = Callable[[Any], Any]
 
-#: Makes the converter of a part; the dict holds the classes around it, for types may contain themselves.
-Make = Callable[[Any, dict[Any, Convert]], Convert]
+
+class Known(dict[Any, Convert]):
+    """The converters of the classes around a part, for types may contain themselves.
+
+    Attributes:
+        tried: what became of the values that unions are converting: what they were turned into, or the reason and the
+            path why they can't be. Each member of a union asks its own parts, and without this a client's data, nested
+            in unions to a depth of n, would be gone through 2**n times. The key is the union's number and the value's
+            identity; the value is kept as long, so that no other has it.
+        depth: how many unions are converting, one inside of the other.
+        unions: how many there are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried: dict[tuple[int, int], tuple[Any, Any, tuple[str, str | None] | None]] = {}
+        self.depth = 0
+        self.unions = 0
+
+
+#: Makes the converter of a part.
+Make = Callable[[Any, Known], Convert]
 
 _SEQUENCES: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,
@@ -57,9 +77,7 @@ class Field(NamedTuple):
     is_required: bool
 
 
-def make_compound(
-    annotation: Any, known: dict[Any, Convert], make: Make, is_simple: Callable[[Any], bool]
-) -> Convert | None:
+def make_compound(annotation: Any, known: Known, make: Make, is_simple: Callable[[Any], bool]) -> Convert | None:
     """Make the converter of a type out of those of its parts; None if it has none that are known.
 
     Args:
@@ -75,7 +93,7 @@ def make_compound(
     if origin is Annotated:
         return _make_annotated(args[0], annotation.__metadata__, known, make)
     if origin is Union or origin is UnionType:
-        return _make_union([make(part, known) for part in _groups(args, is_simple)])
+        return _make_union([make(part, known) for part in _groups(args, is_simple)], known)
     if origin is Literal and _LITERALS.issuperset(map(type, args)):
         return _make_literal(args)
     if origin in _SEQUENCES:
@@ -90,7 +108,7 @@ def make_compound(
     return _make_class(annotation, known, make) if isinstance(annotation, type) else None
 
 
-def _make_annotated(annotation: Any, metadata: tuple[Any, ...], known: dict[Any, Convert], make: Make) -> Convert:
+def _make_annotated(annotation: Any, metadata: tuple[Any, ...], known: Known, make: Make) -> Convert:
     """Leave out what is said about a type, unless it is msgspec's own and would be lost."""
     if any(isinstance(item, msgspec.Meta) for item in metadata):
         if get_origin(annotation) is not Union and get_origin(annotation) is not UnionType:
@@ -122,17 +140,42 @@ def _groups(members: Iterable[Any], is_simple: Callable[[Any], bool]) -> list[An
     return sorted(groups, key=lambda group: group is str or str in get_args(group))
 
 
-def _make_union(members: list[Convert]) -> Convert:
+def _make_union(members: list[Convert], known: Known) -> Convert:
+    known.unions += 1
+    number = known.unions
+
     def convert(value: Any) -> Any:
-        errors = []
-        for member in members:
+        if type(value) is not dict and type(value) is not list:
+            return _try_in_turn(members, value)
+        tried, key = known.tried, (number, id(value))
+        outcome = tried.get(key)
+        if outcome is None:
+            known.depth += 1
             try:
-                return member(value)
+                outcome = tried[key] = value, _try_in_turn(members, value), None
             except ExtractError as error:
-                errors.append(error)
-        raise _union_error(errors)
+                outcome = tried[key] = value, error.__cause__, (error.reason, error.path)
+            finally:
+                known.depth -= 1
+                if not known.depth:
+                    tried.clear()
+        _, result, refusal = outcome
+        if refusal is not None:
+            # A new one each time: its path grows on the way out.
+            raise ExtractError(refusal[0], path=refusal[1]) from result
+        return result
 
     return convert
+
+
+def _try_in_turn(members: list[Convert], value: Any) -> Any:
+    errors = []
+    for member in members:
+        try:
+            return member(value)
+        except ExtractError as error:
+            errors.append(error)
+    raise _union_error(errors)
 
 
 def _union_error(errors: list[ExtractError]) -> ExtractError:
@@ -175,7 +218,7 @@ def _make_sequence(build: Callable[[list[Any]], Any], item: Convert) -> Convert:
     return convert
 
 
-def _make_tuple(args: tuple[Any, ...], known: dict[Any, Convert], make: Make) -> Convert:
+def _make_tuple(args: tuple[Any, ...], known: Known, make: Make) -> Convert:
     if len(args) == 2 and args[1] is Ellipsis:
         return _make_sequence(tuple, make(args[0], known))
     return _make_array(tuple, [make(part, known) for part in args], len(args))
@@ -213,7 +256,7 @@ def _make_mapping(whole: Convert, item: Convert) -> Convert:
     return convert
 
 
-def _make_class(cls: type, known: dict[Any, Convert], make: Make) -> Convert | None:
+def _make_class(cls: type, known: Known, make: Make) -> Convert | None:
     if cls in known:
         return lambda value: known[cls](value)
     described = _describe(cls)
@@ -229,7 +272,7 @@ def _make_class(cls: type, known: dict[Any, Convert], make: Make) -> Convert | N
     return known[cls]
 
 
-def _make_field(field: Field, known: dict[Any, Convert], make: Make) -> Convert:
+def _make_field(field: Field, known: Known, make: Make) -> Convert:
     try:
         return make(field.annotation, known)
     except TypeError:

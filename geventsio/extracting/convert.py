@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from geventsio.errors import AckDecodeError, ExtractError
-from geventsio.extracting.compound import Convert, make_compound
+from geventsio.extracting.compound import Convert, Known, make_compound
 from geventsio.extracting.pydantic_types import is_for_pydantic, make_pydantic
 
 __all__ = ["answer_converter", "arguments_converter", "is_tuple_type", "value_converter"]
@@ -80,9 +80,15 @@ def answer_converter(returns: Any) -> Callable[[Sequence[Any]], Any]:
 
 
 def is_tuple_type(annotation: Any) -> bool:
-    """Whether a type is about all arguments: a tuple or a NamedTuple."""
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
+    """Whether a type is about all arguments: a tuple or a NamedTuple, by whatever name."""
+    while not isinstance(annotation, type):
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+            continue
+        inner = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+        if inner is None:
+            break
+        annotation = inner  # of a NewType, or of Python 3.12's `type` statement
     origin = get_origin(annotation) or annotation
     return isinstance(origin, type) and issubclass(origin, tuple)
 
@@ -108,7 +114,7 @@ def value_converter(annotation: Any) -> Convert | None:
 
 def _make(annotation: Any) -> Convert:
     try:
-        return _make_part(annotation, {})
+        return _make_part(annotation, Known())
     except NameError as error:
         raise TypeError(f"{error}, and classes must name what is known where their module is") from None
 
@@ -118,7 +124,7 @@ def _cached(annotation: Any, text: str | None) -> Convert:
     return _make(annotation)
 
 
-def _make_part(annotation: Any, known: dict[Any, Convert]) -> Convert:
+def _make_part(annotation: Any, known: Known) -> Convert:
     """Make the converter of a type or of a part of one; `known` has those of the classes around it."""
     if annotation in (Any, object):
         return lambda value: value

@@ -120,7 +120,7 @@ class DataMarker(Marker):
         # The auth payload is one value, whatever its type.
         if site.kind.arguments is None and is_tuple_type(wanted):
             return site.share(("all", wanted), take_all(wanted, site.name))
-        return site.share((0, wanted), take_value(0, wanted, site.name, site.default))
+        return site.share((0, wanted, id(site.default)), take_value(0, wanted, site.name, site.default))
 
     def __str__(self) -> str:
         return "Data"
@@ -226,7 +226,8 @@ class CustomMarker(Marker):
     def make(self, wanted: Any, site: Site) -> Take:
         """See `Marker.make`."""
         source = self._source
-        if isinstance(source, type) and inspect.isfunction(inspect.getattr_static(source, "from_call")):
+        cls = get_origin(source) or source
+        if isinstance(cls, type) and inspect.isfunction(inspect.getattr_static(cls, "from_call")):
             raise TypeError(f"{self._name}.from_call must be a classmethod, or Annotated have an object of the class")
         allowed_in = getattr(source, "allowed_in", None)
         if allowed_in is not None:
@@ -243,7 +244,8 @@ class Extract:
         function: returns the value. Its parameters are taken like those of the handler, by extractors or as the
             arguments of the event. It runs each time that the handler is to be called, and may switch greenlets.
         allowed_in: the kinds of handlers that may have it, out of "connect", "middleware", "event", "listener",
-            "error" and "disconnect"; None for all that have what its parameters need.
+            "error" and "disconnect"; None for all that have what its parameters need. "middleware" is about connect
+            middlewares; those of events belong to "event".
 
     Raises:
         ValueError: there is no such kind.
@@ -290,8 +292,9 @@ def find_marker(annotation: Any) -> tuple[Marker | None, Any]:
         TypeError: there are several, or one stands inside of another type.
     """
     marker: Marker | None = None
+    annotation = _aliased(annotation)
     if get_origin(annotation) is not Annotated:
-        if isinstance(annotation, type) and hasattr(annotation, "from_call"):
+        if _is_extractor(annotation):
             marker = CustomMarker(annotation)
     else:
         annotation, *metadata = get_args(annotation)
@@ -304,9 +307,24 @@ def find_marker(annotation: Any) -> tuple[Marker | None, Any]:
             metadata = metadata[: markers.index(marker)]  # what stands behind it is not about the type
         items = (annotation, *metadata)
         annotation = _ANNOTATED[items] if metadata else annotation
-    if any(map(_has_marker, get_args(annotation))):
+    parts = get_args(annotation)
+    # What data are to be turned into is said by `Data`, even if it is an extractor as well.
+    if any(map(_has_marker, parts)) or (marker is None and any(map(_has_extractor, parts))):
         raise TypeError("an extractor stands inside of another type, where it has no meaning")
     return marker, annotation
+
+
+def _aliased(annotation: Any) -> Any:
+    """What an alias made by Python 3.12's `type` statement, or a NewType, stands for."""
+    try:
+        while not isinstance(annotation, type):
+            inner = getattr(annotation, "__value__", None) or getattr(annotation, "__supertype__", None)
+            if inner is None:
+                break
+            annotation = inner
+    except NameError as error:
+        raise TypeError(f"{error}, and an alias must name what is known where it stands") from None
+    return annotation
 
 
 def _as_marker(item: Any) -> Marker | None:
@@ -318,6 +336,15 @@ def _as_marker(item: Any) -> Marker | None:
 def _has_marker(annotation: Any) -> bool:
     metadata = getattr(annotation, "__metadata__", ())
     return any(_as_marker(item) is not None for item in metadata) or any(map(_has_marker, get_args(annotation)))
+
+
+def _is_extractor(annotation: Any) -> bool:
+    cls = get_origin(annotation) or annotation
+    return isinstance(cls, type) and hasattr(cls, "from_call")
+
+
+def _has_extractor(annotation: Any) -> bool:
+    return _is_extractor(annotation) or any(map(_has_extractor, get_args(annotation)))
 
 
 def _without(annotation: Any, member: type) -> Any:

@@ -1,4 +1,7 @@
-"""The jobs of a socket: connecting, handling events, disconnecting. One runs at a time, in a worker greenlet."""
+"""The jobs of a socket: connecting, handling events, disconnecting.
+
+They run in worker greenlets, one at a time but for handlers that overlap.
+"""
 
 from __future__ import annotations
 
@@ -190,7 +193,8 @@ def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
         return f"the adapter's {_name(args[1])} in {args[0].path}"
     socket: Socket = args[0]
     if job is run_event:
-        event, shared, own = args[1].data, socket.namespace.handlers, socket.handlers
+        data, shared, own = args[1].data, socket.namespace.handlers, socket.handlers
+        event = data if type(data) is str else data[0]  # of one that was passed over, all is still there
         handler = find_handler(shared, own, event)
         around = ", or what is called around it," if shared.is_wrapped or (own and own.is_wrapped) else ""
         # One that serves once may be gone already.

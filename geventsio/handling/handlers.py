@@ -55,7 +55,7 @@ class HandlerKind:
         self.has_event = arguments is None if has_event is None else has_event
         self.names_event = names_event
         self.state: Mapping[type[Any], Any] = {}
-        self._plans: dict[CodeType, tuple[dict[str, Any], Plan]] = {}
+        self._plans: dict[CodeType, tuple[dict[str, Any], dict[str, Any], Plan]] = {}
 
     def plan(self, function: Callable[..., Any]) -> Plan:
         """Return the plan for a function.
@@ -65,14 +65,15 @@ class HandlerKind:
         """
         if not _has_reusable_signature(function):
             return make_plan(self, function)[0]
-        # Functions made by one piece of code may still differ in their annotations.
-        annotations = function.__annotations__
+        # Functions made by one piece of code may still differ in their annotations; and code that is alike in two
+        # modules is equal, though the names in it stand for other things.
+        annotations, module = function.__annotations__, function.__globals__
         cached = self._plans.get(function.__code__)
-        if cached is not None and cached[0] == annotations:
-            return cached[1]
+        if cached is not None and cached[0] is module and cached[1] == annotations:
+            return cached[2]
         plan, used_local_names = make_plan(self, function)
         if not used_local_names and len(self._plans) < MAX_CACHED_PLANS:
-            self._plans[function.__code__] = (dict(annotations), plan)
+            self._plans[function.__code__] = (module, dict(annotations), plan)
         return plan
 
     def injected(self, annotation: Any) -> Take | None:
@@ -121,7 +122,7 @@ class Handler:
 
 
 def _has_reusable_signature(function: Any) -> bool:
-    """Whether the code and the annotations of a function are all that its plan depends on.
+    """Whether the module, the code and the annotations of a function are all that its plan depends on.
 
     Defaults are values of one function, a bound method lacks its first parameter, and decorators may show
     another function's signature.

@@ -89,7 +89,7 @@ class Site:
         self._maker = maker
         self._where = where
 
-    def share(self, key: tuple[object, object], take: Take) -> Take:
+    def share(self, key: tuple[object, ...], take: Take) -> Take:
         """Have a value taken once if several parameters want the same; the key tells what it is."""
         return self._maker.share(key, take)
 
@@ -136,7 +136,7 @@ class _Maker:
         self._open.pop()
         return plan
 
-    def share(self, key: tuple[object, object], take: Take) -> Take:
+    def share(self, key: tuple[object, ...], take: Take) -> Take:
         """See `Site.share`."""
         try:
             if key in self._seen:
@@ -192,7 +192,7 @@ class _Maker:
         index = NOWHERE if index is None else index
         if not kind.validates:
             wanted = Any
-        return self.share((index, wanted), take_value(index, wanted, parameter.name, default))
+        return self.share((index, wanted, id(default)), take_value(index, wanted, parameter.name, default))
 
     def _take_rest(self, start: int, marker: Marker | None, wanted: Any, name: str) -> Take:
         if marker is not None or self.kind.injected(wanted) is not None:

@@ -248,6 +248,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
             logger.exception("the adapter of %s could not remove a socket", self.path)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
+        socket.client.finished()
         self._visitors -= 1
         if not self._visitors:
             self.io.namespaces.emptied(self)

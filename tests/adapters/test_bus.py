@@ -148,7 +148,7 @@ def test_what_can_not_be_sent_reaches_nobody_on_any_server(start: Start) -> None
 
 
 def test_servers_that_do_not_answer_are_left_out(start: Start) -> None:
-    cluster = start(3, request_timeout=0.05)
+    cluster = start(3, request_timeout=0.3)
     for name in "ABCD":
         cluster.sockets[name].join(f"room {name}")
     cluster.bus.die(bus_adapters(cluster)[1])  # of B
@@ -160,7 +160,7 @@ def test_servers_that_do_not_answer_are_left_out(start: Start) -> None:
 
 
 def test_a_stream_ends_without_the_server_that_died(start: Start) -> None:
-    cluster = start(3, request_timeout=0.1, ack_timeout=0.1)
+    cluster = start(3, request_timeout=0.3, ack_timeout=0.3)
     cluster.bus.die(bus_adapters(cluster)[1])
     stream = cluster.io.emit_with_ack("question")
     for name in "AC":
@@ -173,7 +173,7 @@ def test_a_stream_ends_without_the_server_that_died(start: Start) -> None:
 
 
 def test_a_server_that_dies_while_its_sockets_are_asked(start: Start) -> None:
-    cluster = start(2, request_timeout=0.05, ack_timeout=0.05)
+    cluster = start(2, request_timeout=0.05, ack_timeout=0.3)
     stream = cluster.io.to(cluster.ids("BD")).emit_with_ack("question")
     ack_id, _ = cluster.peers["B"].question()
     cluster.peers["B"].answer(ack_id, "in time")
@@ -222,7 +222,7 @@ def test_late_answers_are_ignored(start: Start) -> None:
 
 
 def test_other_servers_have_time_beyond_the_clients(start: Start) -> None:
-    cluster = start(2, request_timeout=10, ack_timeout=0.02)
+    cluster = start(2, request_timeout=10, ack_timeout=0.3)
     cluster.bus.is_held = True
     stream = cluster.io.emit_with_ack("question")
     wait_until(lambda: not cluster.a.owes_ack)

@@ -79,7 +79,9 @@ def test_clients_of_all_servers_get_the_same(value: Any) -> None:
     assert list(here.attachments) == list(there.attachments)
 
 
-@pytest.mark.parametrize("value", [object(), [1, {"a": object()}], {"set": {object()}}])
+@pytest.mark.parametrize(
+    "value", [object(), [1, {"a": object()}], {"set": {object()}}], ids=["bare", "nested", "in a set"]
+)
 def test_what_can_not_be_sent(value: object) -> None:
     with pytest.raises(AdapterError, match="can't be sent to other servers"):
         wire.dumps(value)

@@ -96,7 +96,7 @@ class Demo:
     def errors(self) -> str:
         """What it has written to stderr so far."""
         size = os.fstat(self._errors.fileno()).st_size
-        return os.pread(self._errors.fileno(), size, 0).decode("utf-8", "replace")
+        return tools.without_lag(os.pread(self._errors.fileno(), size, 0).decode("utf-8", "replace"))
 
     def start(self) -> None:
         """Start it, and wait until it listens."""

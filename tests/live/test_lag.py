@@ -105,6 +105,6 @@ def test_the_log_names_what_blocked(event: str, line: str) -> None:
             _until(socket, lambda message: message == f'43/chat,{count}["done"]')  # noqa: B023
         for _ in range(10):
             _until_ping(socket)
-        [written] = server.take_errors().splitlines()
-        assert written.startswith(line)
+        # A busy machine may have blocked it once more.
+        [written] = [error for error in server.take_errors(lag=True).splitlines() if error.startswith(line)]
         assert written.endswith(": no client was served meanwhile")

@@ -19,12 +19,15 @@ def test_connecting(socketio: Endpoint, namespace: str, payload: str) -> None:
         check_alive(socket, namespace)
 
 
-@pytest.mark.parametrize("packet", ["40/custom", "40/custom,", "40/custom?token=1,"])
-def test_ways_to_write_a_namespace(socketio: Endpoint, packet: str) -> None:
+# The query is what clients of Socket.IO v2 send instead of a payload.
+@pytest.mark.parametrize(
+    ("packet", "auth"), [("40/custom", "{}"), ("40/custom,", "{}"), ("40/custom?token=1,", '{"token":"1"}')]
+)
+def test_ways_to_write_a_namespace(socketio: Endpoint, packet: str, auth: str) -> None:
     with socketio.open_websocket_session() as socket:
         socket.send(packet)
         assert CONNECTED.fullmatch(socket.receive_text())
-        assert socket.receive() == '42/custom,["auth",{}]'
+        assert socket.receive() == f'42/custom,["auth",{auth}]'
 
 
 def test_socket_ids_differ_by_namespace_and_from_the_session_id(socketio: Endpoint) -> None:

@@ -192,3 +192,10 @@ def test_only_protocol_errors(body: bytes, content_type: str) -> None:
 def test_control_packets() -> None:
     codec = PayloadCodec3(base64=False)
     assert [codec.encode(packet) for packet in (b"6", b"1", b"3probe")] == [b"1:6", b"1:1", b"6:3probe"]
+
+
+@pytest.mark.parametrize(("empty", "content_type"), [(b"0:", TEXT), (b"\x00\x00\xff", BINARY)])
+def test_packets_without_content_are_few(empty: bytes, content_type: str) -> None:
+    assert list(decode_payload(empty * 100, content_type)) == []
+    with pytest.raises(ProtocolError, match="too many empty packets"):
+        list(decode_payload(empty * 101, content_type))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
 
-from geventsio import AckClosedError, AckError, ConnectRefused, DisconnectReason, Socket, SocketIO
+from geventsio import AckClosedError, AckError, ConnectRefused, DisconnectReason, Namespace, Socket, SocketIO
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.peer import ACK, CONNECT, DISCONNECT, EVENT, Packet, PollingPeer
 
@@ -356,6 +357,49 @@ def test_a_refused_client_is_sent_away_in_time(serve: Serve, transport: str) -> 
     ended, messages = peer.end()
     assert ended.orderly
     assert messages == ['4/unknown,{"message":"Invalid namespace"}']
+
+
+def test_a_client_that_comes_and_goes_while_it_is_decided_is_sent_away(serve: Serve) -> None:
+    io, left = server()
+    decide = Event()
+    asked: list[str] = []
+
+    @io.ns("/").use
+    def slow(socket: Socket) -> None:
+        asked.append(socket.id)
+        decide.wait()
+
+    peer = serve(io).websocket()
+    peer.send(*(["0", "1"] * 1000))
+    assert peer.end()[0].orderly
+    assert len(asked) == 256
+    decide.set()
+    wait_until(lambda: not io.engine.runtime.workers.busy)
+    assert (io.sockets(), left) == ([], [])
+
+
+def test_a_client_may_come_and_go_as_often_as_it_likes(serve: Serve) -> None:
+    io, left = server()
+    peer = serve(io).websocket()
+    for _ in range(300):
+        peer.connect()
+        peer.send_packet(Packet(DISCONNECT))
+    peer.connect()
+    assert peer.ask("echo", 1) == [1]
+    assert len(left) == 300
+
+
+def test_a_client_in_too_many_namespaces_creates_no_more(serve: Serve) -> None:
+    io = SocketIO(cleanup_empty_child_namespaces=True)
+    io.dyn_ns("/room/{number}")
+    peer = serve(io).websocket()
+    for number in range(256):
+        peer.connect(f"/room/{number}")
+    peer.send_packet(Packet(CONNECT, "/room/more"))
+    assert peer.end()[0].orderly
+    wait_until(lambda: not io.nsps())
+    made = [namespace.path for namespace in gc.get_objects() if type(namespace) is Namespace]
+    assert "/room/more" not in made
 
 
 def test_the_time_that_middlewares_take_counts(serve: Serve) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, NewType, TypeVar
 
 import gevent
 import pytest
+from typing_extensions import TypeAliasType
 
 from geventsio import (
     AckSender,
@@ -229,7 +230,71 @@ def test_extractors_call_each_other_and_share_what_they_take(serve: Serve) -> No
     assert made == ["a", "b"]
 
 
+def test_what_is_taken_alike_keeps_its_own_default(serve: Serve) -> None:
+    def room(room: str = "lobby") -> str:
+        return room
+
+    def event(first: Annotated[str, Extract(room)], room: str = "nowhere") -> list[str]:
+        return [first, room]
+
+    event.__annotations__["first"] = Annotated[str, Extract(room)]
+    io = SocketIO()
+    io.ns("/").on("event", event)
+    peer = serve(io).connect()
+    assert peer.ask("event") == [["lobby", "nowhere"]]
+    assert peer.ask("event", "a") == [["a", "a"]]
+
+
+def test_an_alias_of_an_extractor_is_one(serve: Serve) -> None:
+    io = SocketIO(state=[Directory("a")])
+    got: list[Any] = []
+    # The `type` statement of Python 3.12.
+    io.ns("/").on("event", taking(TypeAliasType("Directories", State[Directory]), got))
+    io.ns("/").on("other", taking(TypeAliasType("Sockets", Socket), got))
+    io.ns("/").on("plain", taking(TypeAliasType("Number", int), got))
+    peer = serve(io).connect()
+    peer.emit("event", {"names": ["b"]})
+    peer.emit("other")
+    peer.emit("plain", 3)
+    wait_until(lambda: len(got) == 3)
+    assert (got[0].names, got[1:]) == (("a",), [*io.sockets(), 3])
+
+
 # What can't work
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Loaded(Generic[T]):
+    """A generic extractor, with a field that a client could send as well."""
+
+    value: T | None
+
+    @classmethod
+    def from_call(cls, socket: Socket) -> Loaded[T]:
+        return cls(None)
+
+
+@pytest.mark.parametrize("annotation", [Loaded[int], NewType("Own", Loaded), Loaded])  # type: ignore[valid-newtype]
+def test_an_extractor_by_another_name_is_never_data(serve: Serve, annotation: Any) -> None:
+    io = SocketIO()
+    got: list[Any] = []
+    io.ns("/").on("event", taking(annotation, got))
+    serve(io).connect().emit("event", {"value": 1})
+    assert wait_until(lambda: got) == [Loaded(None)]
+
+
+@dataclass
+class Privileged:
+    """An extractor whose fields a client could send as well."""
+
+    is_admin: bool
+
+    @classmethod
+    def from_call(cls) -> Privileged:
+        return cls(False)
 
 
 def needs_reason(reason: DisconnectReason) -> str:
@@ -304,7 +369,9 @@ class Instance:
         ),
         ("event", Annotated[int, Extract(current_user), Header("host")], "more than one extractor in its annotation"),
         ("event", list[Annotated[int, Header("host")]], "an extractor stands inside of another type"),
-        ("event", User | None, "User is neither an extractor nor a type that data can be validated to"),
+        ("event", User | None, "an extractor stands inside of another type"),
+        ("event", Privileged | None, "an extractor stands inside of another type"),
+        ("event", list[Privileged], "an extractor stands inside of another type"),
     ],
 )
 def test_an_extractor_that_can_not_work_is_an_error_at_registration(kind: str, annotation: Any, complaint: str) -> None:

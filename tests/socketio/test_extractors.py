@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
 
 import msgspec
 import pytest
+from typing_extensions import TypeAliasType
 
 from geventsio import (
     AckSender,
@@ -428,6 +429,15 @@ def test_all_arguments_are_converted_once(serve: Serve) -> None:
     conversions.clear()
     assert peer.ask("event", {"name": "a"}, 1) == [True]
     assert conversions == ["a", "a"]  # as a part of all, and as the first
+
+
+@pytest.mark.parametrize("wrap", [NewType, TypeAliasType])
+def test_a_tuple_by_another_name_is_all_arguments(serve: Serve, wrap: Callable[..., Any]) -> None:
+    io = SocketIO()
+    got: list[Any] = []
+    io.ns("/").on("event", taking(generic(Data, wrap("Pair", tuple[int, str])), got))
+    serve(io).connect().emit("event", 1, "a")
+    assert wait_until(lambda: got) == [(1, "a")]
 
 
 def test_each_handler_converts_for_itself(serve: Serve) -> None:

@@ -176,6 +176,13 @@ def test_keyword_only_parameters_behind_star_args_have_their_defaults(server: Se
     assert server.ask(handler, 1, 2, 3) == [[1, 2, 3], "/", "default"]
 
 
+def test_each_keyword_only_parameter_behind_star_args_has_its_own_default(server: Server) -> None:
+    def handler(*args: Any, flag: str = "default", other: str = "another") -> list[object]:
+        return [[*args], flag, other]
+
+    assert server.ask(handler, 1, 2) == [[1, 2], "default", "another"]
+
+
 def test_keyword_arguments_stay_empty(server: Server) -> None:
     assert server.ask(lambda first, **more: [first, more], 1, 2) == [1, {}]
 
@@ -402,6 +409,17 @@ def test_functions_of_one_code_have_the_classes_of_their_closures(server: Server
     assert server.ask(first, 1) == 1
     assert server.ask(second, "2") == "2"
     assert server.ask(first, 3) == 3
+
+
+def test_functions_of_two_modules_have_the_classes_of_their_modules(server: Server) -> None:
+    # Alike to the line and the letter; Python calls their code equal.
+    source = "from __future__ import annotations\ndef handler(value: Model) -> object:\n    return value\n"
+    first: dict[str, Any] = {"Model": int}
+    second: dict[str, Any] = {"Model": str}
+    exec(source, first)
+    exec(source, second)
+    assert server.ask(first["handler"], 1) == 1
+    assert server.ask(second["handler"], "2") == "2"
 
 
 def test_functions_of_one_code_may_differ_in_their_annotations(server: Server, log: Log) -> None:

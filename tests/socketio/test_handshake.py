@@ -131,3 +131,8 @@ def test_no_auth_costs_nothing() -> None:
     packed = pack_auth({"token": "x" * 20})
     assert type(packed) is bytes
     assert len(packed) < 32
+
+
+def test_an_auth_payload_of_an_own_parser_may_hold_anything() -> None:
+    auth = {"token": object()}
+    assert describe_request({}, 0.0, pack_auth(auth))["auth"] == auth

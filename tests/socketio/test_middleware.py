@@ -12,6 +12,7 @@ from gevent.event import Event as Gate
 
 from geventsio import (
     AckSender,
+    ConnectRefused,
     Data,
     DisconnectReason,
     Event,
@@ -25,7 +26,7 @@ from geventsio import (
 )
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.levels import answers, both_levels, registered
-from tests.socketio.peer import ACK, DISCONNECT, EVENT, Packet
+from tests.socketio.peer import ACK, CONNECT, DISCONNECT, EVENT, Packet
 
 # Listeners
 
@@ -548,6 +549,29 @@ def test_who_blocks_the_hub_is_named(serve: Serve, caplog: pytest.LogCaptureFixt
     assert "a handler of 'once' in /" in blamed
     assert "the handler test_who_blocks_the_hub_is_named.<locals>.block of 'event' in /" in blamed
     assert "a handler of 'event' in /chat, or what is called around it," in blamed
+
+
+def test_an_event_that_was_passed_over_can_be_named(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    # As if the whole process had been stopped for a while, just then.
+    io = SocketIO(blocked_threshold=1e-9)
+    gate = Gate()
+    asked: list[Socket] = []
+
+    @io.ns("/").use
+    def refuse(socket: Socket) -> None:
+        asked.append(socket)
+        gate.wait()
+        raise ConnectRefused("no")
+
+    io.ns("/chat").on("event", lambda: 1)
+    peer = serve(io).websocket()
+    peer.send_packet(Packet(CONNECT), Packet(EVENT, data=["event"]), Packet(EVENT, data=["event"]))
+    wait_until(lambda: asked and asked[0].pending_events == 2)
+    gate.set()
+    assert peer.packet().data == {"message": "no"}
+    wait_until(lambda: "a handler of 'event' in / blocked the hub" in caplog.text)
+    peer.connect("/chat")
+    assert peer.ask("event", namespace="/chat") == [1]
 
 
 @pytest.mark.parametrize("place", ["listener", "before", "after", "error handler", "overlapping"])

@@ -308,6 +308,7 @@ def refuse() -> None:
         ),
         (ConnectRefused("wrong", data=0), {"message": "wrong", "data": 0}),
         (ConnectRefused("größer™"), {"message": "größer™"}),
+        (ConnectRefused(KeyError("token")), {"message": "'token'"}),  # type: ignore[arg-type]
     ],
 )
 def test_a_middleware_refuses_with_message_and_data(
@@ -332,6 +333,28 @@ def test_a_middleware_refuses_with_message_and_data(
     wait_until(lambda: not io.engine.sessions)
     assert calls == []
     assert chat.sockets == {}
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_middleware_that_disconnects_refuses(serve: Serve, transport: str, close: bool) -> None:
+    io = SocketIO()
+    chat = io.ns("/chat")
+    trace: list[str] = []
+
+    @chat.use
+    def check(socket: Socket) -> None:
+        socket.join("room")
+        socket.disconnect(close)
+        trace.append(str(socket))
+
+    chat(lambda: trace.append("connect"))
+    chat.on_disconnect(lambda: trace.append("disconnect"))
+    peer = serve(io).peer(transport)
+    assert peer.refused("/chat") == {"message": "Connection refused"}
+    wait_until(lambda: not io.engine.runtime.workers.busy)
+    assert [text.rpartition(" ")[2] for text in trace] == ["refused>"]
+    assert (chat.sockets, chat.is_empty) == ({}, True)
+    assert bool(io.engine.sessions) is not close
 
 
 def test_nothing_of_a_refused_socket_remains(serve: Serve) -> None:

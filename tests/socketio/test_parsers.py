@@ -205,7 +205,7 @@ def test_broken_msgpack_ends_the_connection(serve: Serve, transport: str, messag
     assert unpack(other)["data"] == ["echo"]
 
 
-def test_max_payload_and_not_max_attachments_limits_msgpack(serve: Serve) -> None:
+def test_max_payload_and_not_max_attachments_limits_msgpack(serve: Serve, log: Log) -> None:
     io, reasons = server("msgpack", max_attachments=1, max_attachment_bytes=1, max_payload=1000)
     peer = serve(io).websocket()
     connect_msgpack(peer)
@@ -214,6 +214,7 @@ def test_max_payload_and_not_max_attachments_limits_msgpack(serve: Serve) -> Non
     peer.send(pack(2, ["echo", b"x" * 1000]))
     wait_until(lambda: reasons)
     assert reasons == ["payload too large"]
+    assert "max_payload=1000" in log.take_one().getMessage()
 
 
 # What both do
