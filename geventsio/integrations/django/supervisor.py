@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from typing import NoReturn
 
 from django.utils import autoreload
@@ -37,6 +37,7 @@ def supervise() -> int:
         The exit status.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    pause = threading.Event()  # never set
     try:
         while True:
             before = _times()
@@ -44,7 +45,7 @@ def supervise() -> int:
             if status == 1:
                 print("waiting for a change, to try it again", file=sys.stderr, flush=True)
                 while _times() == before:
-                    time.sleep(INTERVAL)
+                    pause.wait(INTERVAL)
             elif status != CHANGED:
                 return status
     except KeyboardInterrupt:
