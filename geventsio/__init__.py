@@ -38,6 +38,7 @@ from geventsio.extracting.extract import (
     TryData,
 )
 from geventsio.handling.middleware import EventCall, Next
+from geventsio.handling.unit_of_work import UnitOfWork
 from geventsio.namespaces.class_namespace import ClassNamespace, event
 from geventsio.namespaces.namespace import Namespace
 from geventsio.namespaces.table import DynamicNamespace
@@ -48,7 +49,6 @@ from geventsio.sending.remote import RemoteSocket
 from geventsio.server import SocketIO
 from geventsio.socket import Socket, SocketRef
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
-from geventsio.unit_of_work import UnitOfWork
 
 __all__ = [
     "AckClosedError",

@@ -11,7 +11,7 @@ from gevent import Greenlet, GreenletExit
 
 from geventsio.context import current_call
 from geventsio.handling.dispatch import report
-from geventsio.unit_of_work import run_in
+from geventsio.handling.unit_of_work import run_in
 
 __all__ = ["spawn"]
 

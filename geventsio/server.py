@@ -25,6 +25,7 @@ from geventsio.engine.timeouts import Timeouts
 from geventsio.errors import NamespaceError
 from geventsio.handling.dispatch import describe_job
 from geventsio.handling.registry import HandlerKinds
+from geventsio.handling.unit_of_work import UnitOfWork
 from geventsio.namespaces.class_namespace import ClassNamespace
 from geventsio.namespaces.namespace import Namespace, normal_path
 from geventsio.namespaces.table import DynamicNamespace, Namespaces
@@ -35,7 +36,6 @@ from geventsio.sending.choosing import Chooser
 from geventsio.sending.operators import BroadcastOperator
 from geventsio.socket import Socket
 from geventsio.types import DisconnectReason, ProtocolVersion, TransportType
-from geventsio.unit_of_work import UnitOfWork
 from geventsio.wsgi import ClientFiles, Environ, Layer, StartResponse, WSGIApp, run
 
 __all__ = ["SocketIO"]

@@ -18,10 +18,10 @@ from geventsio.handling.call import Call
 from geventsio.handling.handlers import Handler
 from geventsio.handling.middleware import run_listeners, run_middlewares
 from geventsio.handling.registry import find_handler
+from geventsio.handling.unit_of_work import UnitOfWork, enter_units, run_in
 from geventsio.protocol.sio_packet import Packet
 from geventsio.sending.ack import AckSender
 from geventsio.types import DisconnectReason
-from geventsio.unit_of_work import UnitOfWork, enter_units, run_in
 
 if TYPE_CHECKING:
     from geventsio.namespaces.namespace import Namespace
@@ -196,7 +196,8 @@ def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
         data, shared, own = args[1].data, socket.namespace.handlers, socket.handlers
         event = data if type(data) is str else data[0]  # of one that was passed over, all is still there
         handler = find_handler(shared, own, event)
-        around = ", or what is called around it," if shared.is_wrapped or (own and own.is_wrapped) else ""
+        is_wrapped = shared.is_wrapped or (own and own.is_wrapped) or shared.kinds.units
+        around = ", or what is called around it," if is_wrapped else ""
         # One that serves once may be gone already.
         name = "a handler" if handler is None else f"the handler {_name(handler.function)}"
         return f"{name} of {event!r} in {socket.ns}{around}"

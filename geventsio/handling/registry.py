@@ -7,10 +7,10 @@ from typing import Any
 
 from geventsio.handling.call import Call
 from geventsio.handling.handlers import Handler, HandlerKind
+from geventsio.handling.unit_of_work import UnitOfWork
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.sending.ack import AckSender
 from geventsio.types import DisconnectReason
-from geventsio.unit_of_work import UnitOfWork
 
 __all__ = ["EventHandler", "EventHandlers", "HandlerKinds", "OnceHandler", "check_event_name", "find_handler"]
 
