@@ -1,0 +1,5 @@
+"""Commands for manage.py."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

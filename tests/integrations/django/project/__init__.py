@@ -1,0 +1,1 @@
+"""A Django site for the tests; its handlers are in `socketio`."""
