@@ -105,11 +105,13 @@ def test_no_connection_outlives_its_event(site: Site, browser: Browser) -> None:
 
 def test_no_connection_is_kept_for_nobody(migrated: Database) -> None:
     site = Site(migrated, DJANGO_MAX_AGE="600")
-    peer = site.browser().connect()
-    for number in range(1, 5):
-        assert peer.ask("count", number)[0][0] == number
-    site.comes_to_rest()
-    site.close()
+    try:
+        peer = site.browser().connect()
+        for number in range(1, 5):
+            assert peer.ask("count", number)[0][0] == number
+        site.comes_to_rest()
+    finally:
+        site.close()
 
 
 def test_a_job_begins_without_a_connection(browser: Browser) -> None:
