@@ -408,7 +408,7 @@ def test_a_client_can_not_have_more_than_its_share(serve: Serve) -> None:
     assert peer.end()[0].orderly
     wait_until(lambda: not io.nsps())
     gc.collect()
-    assert not [found for found in gc.get_objects() if isinstance(found, Namespace) and found.path == "/256"]
+    assert not [found for found in gc.get_objects() if type(found) is Namespace and found.path == "/256"]
 
 
 def test_a_client_that_comes_and_goes_leaves_nothing(serve: Serve) -> None:

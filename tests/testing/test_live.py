@@ -62,7 +62,7 @@ def real_client() -> Any:
 def hubs() -> int:
     """Hubs that have not been destroyed."""
     gc.collect()
-    return sum(isinstance(found, Hub) and found.loop is not None for found in gc.get_objects())
+    return sum(issubclass(type(found), Hub) and found.loop is not None for found in gc.get_objects())
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
