@@ -24,7 +24,7 @@ enter `app.app_context()` itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from typing import Any, cast
@@ -33,11 +33,10 @@ import click
 from flask import Flask, has_app_context, session
 from flask.cli import run_command
 from flask.sessions import SessionMixin
-from gevent import monkey
 
 from geventsio import EventCall, Socket, SocketIO
 from geventsio.integrations.flask_commands import socketio_commands
-from geventsio.wsgi import Environ, Layer, StartResponse
+from geventsio.integrations.threads import GuardedLayer, is_patched
 
 __all__ = ["FlaskIntegration"]
 
@@ -89,12 +88,12 @@ class FlaskIntegration:
             click.ClickException: the app is being loaded by `flask run` without monkey-patching.
         """
         context = click.get_current_context(silent=True)
-        if context is not None and context.command is run_command and not _is_patched():
+        if context is not None and context.command is run_command and not is_patched():
             raise click.ClickException(REFUSAL)
         if "geventsio" in app.extensions:
             raise RuntimeError("this Flask app has a Socket.IO server already")
         app.extensions["geventsio"] = self
-        app.wsgi_app = _Layer(self.io, app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = GuardedLayer(self.io, app.wsgi_app, "Werkzeug/", REFUSAL)  # type: ignore[method-assign]
         app.cli.add_command(socketio_commands())
         self._app = app
 
@@ -129,25 +128,6 @@ class FlaskIntegration:
             )
 
 
-class _Layer(Layer):
-    """Serves the server's path, unless that would hang: threads have a hub each, and end with their request."""
-
-    def __init__(self, io: SocketIO, app: Any) -> None:
-        super().__init__(io.engine.options.req_path, io.handle, app)
-        self._was_told = False
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if self.is_ours(environ) and _is_threaded(environ):
-            if not self._was_told:
-                self._was_told = True
-                logger.error("%s", REFUSAL)
-            body = f"{REFUSAL}\n".encode()
-            headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-            start_response("500 Internal Server Error", headers)
-            return [body]
-        return super().__call__(environ, start_response)
-
-
 def _environ(socket: Socket) -> dict[str, Any]:
     """The environ of the request that opened a connection, with a body that has been read."""
     return {**socket.environ, "wsgi.input": BytesIO()}
@@ -156,11 +136,3 @@ def _environ(socket: Socket) -> dict[str, Any]:
 def _is_changed(kept: SessionMixin) -> bool:
     # Sessions that don't watch themselves always say that they are.
     return kept.modified and not getattr(type(kept), "modified", False)
-
-
-def _is_patched() -> bool:
-    return monkey.is_module_patched("socket") and monkey.is_module_patched("threading")
-
-
-def _is_threaded(environ: Environ) -> bool:
-    return str(environ.get("SERVER_SOFTWARE", "")).startswith("Werkzeug/") and not _is_patched()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -17,9 +17,10 @@ from gevent import monkey
 
 from geventsio import EventCall, Socket, SocketIO
 from geventsio.integrations.django.jobs import Job, Middlewares, current_job
-from geventsio.wsgi import Environ, Layer, StartResponse, WSGIApp
+from geventsio.integrations.threads import GuardedLayer
+from geventsio.wsgi import Layer, WSGIApp
 
-__all__ = ["DjangoIntegration", "get_wsgi_application", "is_patched", "layers"]
+__all__ = ["DjangoIntegration", "get_wsgi_application", "layers"]
 
 logger = logging.getLogger("geventsio")
 
@@ -55,7 +56,7 @@ class DjangoIntegration:
 
     def wrap(self, application: Callable[..., Any]) -> WSGIApp:
         """Put the server in front of what Django's `get_wsgi_application` returns."""
-        layer = _Layer(self.io, application)
+        layer = GuardedLayer(self.io, application, "WSGIServer/", REFUSAL)
         layers.add(layer)
         return layer
 
@@ -103,35 +104,6 @@ def get_wsgi_application(
     """Set Django up, and make the WSGI application of the site with the server in front; see `DjangoIntegration`."""
     integration = DjangoIntegration(io, middleware=middleware, save_session=save_session)
     return integration.wrap(wsgi.get_wsgi_application())
-
-
-def is_patched() -> bool:
-    """Whether gevent has patched what Django and its drivers wait with."""
-    return monkey.is_module_patched("socket") and monkey.is_module_patched("threading")
-
-
-class _Layer(Layer):
-    """Serves the server's path, unless that would hang: threads have a hub each, and end with their request."""
-
-    def __init__(self, io: SocketIO, app: WSGIApp) -> None:
-        super().__init__(io.engine.options.req_path, io.handle, app)
-        self._was_told = False
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if self.is_ours(environ) and _is_threaded(environ):
-            if not self._was_told:
-                self._was_told = True
-                logger.error("%s", REFUSAL)
-            body = f"{REFUSAL}\n".encode()
-            headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-            start_response("500 Internal Server Error", headers)
-            return [body]
-        return super().__call__(environ, start_response)
-
-
-def _is_threaded(environ: Environ) -> bool:
-    """Whether Django's `runserver` asks."""
-    return str(environ.get("SERVER_SOFTWARE", "")).startswith("WSGIServer/") and not is_patched()
 
 
 def _close_connections() -> None:

@@ -14,8 +14,9 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import connections
 from django.utils import autoreload
 
-from geventsio.integrations.django.integration import is_patched, layers
+from geventsio.integrations.django.integration import layers
 from geventsio.integrations.django.supervisor import is_inner, start_patched, supervise
+from geventsio.integrations.threads import is_patched
 from geventsio.wsgi import WSGIApp, serve
 
 __all__ = ["Command"]
