@@ -16,7 +16,7 @@ from geventsio.adapters.local import LocalAdapter
 from geventsio.background import spawn
 from geventsio.client import Client
 from geventsio.client4 import Client4
-from geventsio.config import split_options
+from geventsio.config import check_duration, split_options
 from geventsio.engine.drain import TURN
 from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
@@ -300,7 +300,13 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     def spawn_later(
         self, seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
     ) -> Greenlet[..., Any]:
-        """Do what `spawn` does, after this many seconds. To call it off, kill the greenlet."""
+        """Do what `spawn` does, after this many seconds. To call it off, kill the greenlet.
+
+        Raises:
+            ValueError, TypeError: the seconds are no number, or less than 0.
+        """
+        if seconds != 0:
+            check_duration("seconds", seconds)
         self.check_thread("greenlets can only be started")
         return spawn(seconds, function, *args, **kwargs)
 

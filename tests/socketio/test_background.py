@@ -173,3 +173,9 @@ def test_a_foreign_thread_can_not_start_them(serve: Serve) -> None:
     thread.join()
     assert len(errors) == 1
     assert "can only be started in the thread that serves the clients" in errors[0]
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), None, "1"], ids=str)
+def test_seconds_that_are_none(seconds: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="seconds must be"):
+        SocketIO().spawn_later(seconds, print)
