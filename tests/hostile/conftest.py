@@ -14,34 +14,30 @@ from tests.conformance.servers import SERVERS  # noqa: E402
 from tests.hostile.arena import Arena  # noqa: E402
 
 
+def _serve(kind: str, **options: float) -> Iterator[Arena]:
+    if kind != "pywsgi":
+        tools.gunicorn()
+    arena = Arena(kind, **options)
+    yield arena
+    arena.close()
+
+
 @pytest.fixture(scope="session", params=SERVERS)
 def shared_arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
     """The server of each kind."""
-    if request.param != "pywsgi":
-        tools.gunicorn()
-    arena = Arena(request.param)
-    yield arena
-    arena.close()
+    yield from _serve(request.param)
 
 
 @pytest.fixture(params=SERVERS)
 def own_arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
     """A server of each kind that nobody has used before."""
-    if request.param != "pywsgi":
-        tools.gunicorn()
-    arena = Arena(request.param)
-    yield arena
-    arena.close()
+    yield from _serve(request.param)
 
 
 @pytest.fixture(params=SERVERS)
 def patient_arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
     """The same, for clients that mean to be in time on a machine that may be busy."""
-    if request.param != "pywsgi":
-        tools.gunicorn()
-    arena = Arena(request.param, timeout=60)
-    yield arena
-    arena.close()
+    yield from _serve(request.param, timeout=60)
 
 
 @pytest.fixture

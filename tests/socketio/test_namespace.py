@@ -345,6 +345,7 @@ def test_a_middleware_that_disconnects_refuses(serve: Serve, transport: str, clo
     def check(socket: Socket) -> None:
         socket.join("room")
         socket.disconnect(close)
+        socket.disconnect(close)
         trace.append(str(socket))
 
     chat(lambda: trace.append("connect"))
@@ -354,6 +355,11 @@ def test_a_middleware_that_disconnects_refuses(serve: Serve, transport: str, clo
     wait_until(lambda: not io.engine.runtime.workers.busy)
     assert [text.rpartition(" ")[2] for text in trace] == ["refused>"]
     assert (chat.sockets, chat.is_empty) == ({}, True)
+    assert chat.rooms() == frozenset()
+    if close:
+        assert peer.end()[0].orderly
+    else:
+        assert peer.refused("/chat") == {"message": "Connection refused"}
     assert bool(io.engine.sessions) is not close
 
 
@@ -425,31 +431,6 @@ def test_a_timeout_that_escapes_from_a_middleware_refuses(serve: Serve, log: Log
     assert calls == []
     record = log.take_one()
     assert record.exc_info is not None and isinstance(record.exc_info[1], gevent.Timeout)
-
-
-@pytest.mark.parametrize("close", [False, True])
-@pytest.mark.parametrize("transport", ["polling", "websocket"])
-def test_a_client_that_a_middleware_disconnects_is_refused(serve: Serve, transport: str, close: bool) -> None:
-    io = SocketIO()
-    namespace = io.ns("/")
-    accepted: list[Socket] = []
-
-    @namespace.use
-    def throw_out(socket: Socket) -> None:
-        socket.join("room")
-        socket.disconnect(close)
-        socket.disconnect(close)
-
-    namespace(accepted.append)
-    peer = getattr(serve(io), transport)()
-    assert peer.refused("/") == {"message": "Connection refused"}
-    if close:
-        assert peer.end()[0].orderly
-    else:
-        assert peer.refused("/") == {"message": "Connection refused"}
-    wait_until(lambda: namespace.is_empty)
-    assert accepted == []
-    assert namespace.rooms() == frozenset()
 
 
 def test_an_emit_in_a_middleware_is_an_error_that_is_logged(serve: Serve, log: Log) -> None:
