@@ -157,7 +157,7 @@ def _python_socketio(server: str, *packages: tuple[str, str]) -> ServerSpec:
 
 #: The floors know how to send back what they get, and nothing else.
 _FLOOR_WORKLOADS = frozenset(
-    "echo-1 echo echo-1000 echo-window-10 bcast-100 bcast bcast-5000 connect idle idle-browser".split()
+    "echo-1 echo echo-1000 echo-window-10 bcast-100 bcast bcast-5000 idle idle-browser".split()
 )
 
 
