@@ -10,20 +10,20 @@ import msgspec
 from geventsio.errors import ProtocolError
 from geventsio.protocol.msgpack_codec import check_nesting, dumps, loads, make_decoder
 from geventsio.protocol.packet_group import PacketGroup
-from geventsio.protocol.sio_packet import Packet, PacketType, check_packet, query_data
+from geventsio.protocol.sio_packet import Packet, PacketType, check_event, check_packet, query_data
 
 __all__ = ["ClientDecoder", "MsgpackDecoder", "MsgpackParser"]
 
+_EVENT = PacketType.EVENT
+
 # Clients in other languages write the types that only the default parser needs, where there is binary.
-_TYPES = {kind.value: kind for kind in PacketType}
-_TYPES[PacketType.BINARY_EVENT] = PacketType.EVENT
-_TYPES[PacketType.BINARY_ACK] = PacketType.ACK
+_ALIASES = {PacketType.BINARY_EVENT: _EVENT, PacketType.BINARY_ACK: PacketType.ACK}
 
 
 class _Map(msgspec.Struct):
     """What a packet looks like; further keys are skipped, unread (the official client sends its "options")."""
 
-    type: int
+    type: PacketType
     nsp: str
     data: Any = None
     id: Any = None
@@ -124,16 +124,18 @@ class MsgpackDecoder:
             ProtocolError: it is not a packet that a client may send.
         """
         packet = self._read(data)
-        check_packet(packet)
+        # Nearly every packet is an event of the main namespace that wants no acknowledgement.
+        if packet.type is _EVENT and packet.namespace == "/" and packet.id is None:
+            check_event(packet.data)
+        else:
+            check_packet(packet)
         return packet
 
     def _read(self, data: bytes) -> Packet:
         found = loads(data, _MAP)
-        kind = _TYPES.get(found.type)
-        if kind is None:
-            raise ProtocolError("unknown packet type")
         check_nesting(data, found.data)
-        packet = Packet(kind, found.nsp, found.data, found.id)
+        kind = found.type
+        packet = Packet(_ALIASES.get(kind, kind), found.nsp, found.data, found.id)
         if "?" in found.nsp:
             # Clients of Socket.IO v2 send a namespace's query with its path.
             packet.namespace, _, query = found.nsp.partition("?")
