@@ -53,10 +53,9 @@ class MsgpackParser:
         Raises:
             SerializeError: an argument can't be encoded.
         """
-        packet = {"type": 2, "nsp": namespace, "data": [event, *args]}
-        if ack_id is not None:
-            packet["id"] = ack_id
-        return _group(packet)
+        if ack_id is None:
+            return _group({"type": 2, "nsp": namespace, "data": None}, [event, *args])
+        return _group({"type": 2, "nsp": namespace, "data": None, "id": ack_id}, [event, *args])
 
     def encode_ack(self, namespace: str, ack_id: int, args: Sequence[object]) -> PacketGroup:
         """Return the ACK that answers the client's event of this id.
@@ -64,7 +63,7 @@ class MsgpackParser:
         Raises:
             SerializeError: an argument can't be encoded.
         """
-        return _group({"type": 3, "nsp": namespace, "data": [*args], "id": ack_id})
+        return _group({"type": 3, "nsp": namespace, "data": None, "id": ack_id}, [*args])
 
     def encode_connect(self, namespace: str, payload: object) -> PacketGroup:
         """Return the CONNECT that accepts a client; without payload if it is None.
@@ -90,12 +89,13 @@ class MsgpackParser:
 def _plain_group(kind: int, namespace: str, payload: object) -> PacketGroup:
     packet: dict[str, object] = {"type": kind, "nsp": namespace}
     if payload is not None:
-        packet["data"] = payload
-    return _group(packet)
-
-
-def _group(packet: dict[str, object]) -> PacketGroup:
+        return _group(packet, payload)
     return PacketGroup(None, (dumps(packet),))
+
+
+def _group(packet: dict[str, object], data: object) -> PacketGroup:
+    # Only the data is the user's: the rest need not be looked through.
+    return PacketGroup(None, (dumps(data, packet),))
 
 
 class MsgpackDecoder:
