@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from gevent import Greenlet, GreenletExit
 
 from geventsio.context import current_call
 from geventsio.handling.dispatch import report
 from geventsio.handling.unit_of_work import run_in
+
+if TYPE_CHECKING:
+    from geventsio.server import SocketIO
 
 __all__ = ["spawn"]
 
@@ -20,8 +23,15 @@ P = ParamSpec("P")
 logger = logging.getLogger("geventsio")
 
 
-def spawn(seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet[..., Any]:
-    """Start a greenlet after some seconds, in a copy of the caller's context."""
+def spawn(
+    io: SocketIO, seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+) -> Greenlet[..., Any]:
+    """Start a greenlet after some seconds, in a copy of the caller's context.
+
+    Raises:
+        RuntimeError: called in an OS thread other than the one that serves the clients.
+    """
+    io.check_thread("greenlets can only be started")
     greenlet: Greenlet[..., Any] = Greenlet(_run, function, args, kwargs)
     greenlet.gr_context = copy_context()
     if seconds:

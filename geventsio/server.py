@@ -18,6 +18,7 @@ from geventsio.client import Client
 from geventsio.client4 import Client4
 from geventsio.config import check_duration, split_options
 from geventsio.engine.drain import TURN
+from geventsio.engine.native import NativePool, in_hub
 from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
@@ -307,8 +308,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """
         if seconds != 0:
             check_duration("seconds", seconds)
-        self.check_thread("greenlets can only be started")
-        return spawn(seconds, function, *args, **kwargs)
+        return in_hub(spawn, self, seconds, function, *args, **kwargs)
 
     # What namespaces, clients and operators use
 
@@ -316,6 +316,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """Let go of the hub when nobody is connected: see `geventsio.engine.release`."""
         release(self.engine)
         self.__dict__.pop("connecting", None)
+        native: NativePool | None = self.__dict__.pop("native", None)
+        if native is not None:
+            native.close()
         self._ack_deadlines.clear()
 
     def call(self, function: Callable[..., object], *args: Any) -> None:
@@ -356,6 +359,11 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
         return Timeouts(self.engine.runtime.clock, self.options.connect_timeout, _close_unconnected)
+
+    @cached_property
+    def native(self) -> NativePool:
+        """The native threads of handlers that want one."""
+        return NativePool(self.engine.runtime, self.options.threadpool_size)
 
     def _target(self) -> Target:
         return self.of("/")._target()

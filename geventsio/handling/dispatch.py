@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from geventsio.context import enter
+from geventsio.engine.native import answer, in_hub
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
 from geventsio.handling.call import Call
 from geventsio.handling.handlers import Handler
@@ -59,12 +60,8 @@ def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
     """Let middlewares and the connect handler's parameters decide, tell the client, and run the connect handler."""
     call = Call(socket, [auth], "connect")
     enter(call)
-    units = socket.namespace.handlers.kinds.units
     try:
-        if units:
-            run_in(units, call, _connect)
-        else:
-            _connect(call)
+        _do(call, _connect, socket.namespace.connects_in_thread)
     except BaseException as error:
         if socket.was_accepted:
             _connect_failed(call, error)
@@ -80,7 +77,7 @@ def _connect(call: Call) -> None:
     for middleware in namespace.middlewares:
         middleware(call)
     run = namespace.prepare_connect(call)
-    call.socket.accept()
+    in_hub(call.socket.accept)
     if run is not None:
         run()
 
@@ -124,10 +121,8 @@ def run_event(socket: Socket, packet: Packet) -> None:
         socket.overlap()
     units = shared.kinds.units
     try:
-        if units:
-            result = run_in(units, call, _pass)
-        elif is_wrapped or handler is None:
-            result = _pass(call)
+        if units or is_wrapped or handler is None:
+            result = _do(call, _pass, handler is not None and handler.threadpool)
         else:
             result = handler(call)
         # Not before the units of work have ended well: the answer may say that something was stored.
@@ -151,11 +146,7 @@ def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
     try:
         if handler is not None:
             enter(call)
-            units = socket.namespace.handlers.kinds.units
-            if units:
-                run_in(units, call, handler)
-            else:
-                handler(call)
+            _do(call, handler, handler.threadpool)
     except BaseException as error:
         fail(call, error)
     finally:
@@ -167,12 +158,8 @@ def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[ob
     """Call a callback of an acknowledgement."""
     call = Call(socket, list(args), "ack")
     enter(call)
-    units = socket.namespace.handlers.kinds.units
     try:
-        if units:
-            run_in(units, call, lambda _: callback(*args))
-        else:
-            callback(*args)
+        _do(call, lambda _: callback(*args))
     except BaseException as error:
         report(call, error)
 
@@ -185,12 +172,22 @@ def run_adapter(namespace: Namespace, operation: Callable[..., object], args: tu
         logger.exception("the adapter of %s failed", namespace.path)
 
 
+def _do(call: Call, job: Callable[[Call], Any], in_thread: bool = False) -> Any:
+    """Do a job in its units of work, in a thread if its handler wants that: what they leave there is found there."""
+    units = call.socket.namespace.handlers.kinds.units
+    if in_thread:
+        return call.socket.io.native.run(run_in, units, call, job)
+    return run_in(units, call, job) if units else job(call)
+
+
 def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
     """Name a job for who reads in the log that it blocked everybody else."""
     if job is run_callback:
         return f"the acknowledgement's callback {_name(args[1])}"
     if job is run_adapter:
         return f"the adapter's {_name(args[1])} in {args[0].path}"
+    if job is answer:
+        return "what a handler in a native thread asked for"
     socket: Socket = args[0]
     if job is run_event:
         data, shared, own = args[1].data, socket.namespace.handlers, socket.handlers

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from gevent.event import AsyncResult
 
+from geventsio.engine.native import in_hub
 from geventsio.errors import AckClosedError, AckError, AckTimeoutError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class AckFuture(Generic[T]):
             AckDecodeError: the answer does not fit `returns`.
         """
         # Not `get(timeout)`: its Timeout could not be told from one that the caller has around this call.
-        self._result.wait(timeout)
+        in_hub(self._result.wait, timeout)
         if not self._result.ready():
             raise AckTimeoutError(f"no answer within {timeout} seconds of waiting")
         if self._convert is not None:
@@ -142,6 +143,9 @@ class AckFuture(Generic[T]):
 
     def add_done_callback(self, callback: Callable[[AckFuture[T]], object]) -> None:
         """Have `callback(future)` called in a greenlet of its own when it is done, at once if it is."""
+        in_hub(self._add_done_callback, callback)
+
+    def _add_done_callback(self, callback: Callable[[AckFuture[T]], object]) -> None:
         if self._result.ready():
             self._socket.start_callback(callback, self)
         else:
