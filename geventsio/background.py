@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from gevent import Greenlet, GreenletExit
 
 from geventsio.context import current_call
+from geventsio.handling.call import BackgroundCall
 from geventsio.handling.dispatch import report
 from geventsio.handling.unit_of_work import run_in
 
@@ -46,7 +47,8 @@ def _run(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[st
     units = () if call is None else call.socket.namespace.handlers.kinds.units
     try:
         if units and call is not None:
-            return run_in(units, call, lambda _: function(*args, **kwargs))
+            job = BackgroundCall(call.socket, call.args, call.event, call.ack_id)
+            return run_in(units, job, lambda _: function(*args, **kwargs))
         return function(*args, **kwargs)
     except (GreenletExit, KeyboardInterrupt, SystemExit):
         raise

@@ -204,7 +204,7 @@ def split_options(options: dict[str, Any]) -> tuple[EngineOptions, SocketIOOptio
     options = {"req_path": "/socket.io", **options}
     engine_names = {field.name for field in fields(EngineOptions)}
     socketio_names = {field.name for field in fields(SocketIOOptions)}
-    check_names(options, engine_names | socketio_names | {"adapter"})
+    check_names(options, engine_names | socketio_names | {"adapter", "metrics"})
     engine = EngineOptions(**{name: value for name, value in options.items() if name in engine_names})
     return engine, SocketIOOptions(**{name: value for name, value in options.items() if name in socketio_names})
 

@@ -10,7 +10,7 @@ from gevent import monkey
 from gevent.threadpool import ThreadPool
 
 if TYPE_CHECKING:
-    from geventsio.engine.runtime import Runtime
+    from geventsio.engine.server import EngineServer
 
 __all__ = ["NativePool", "answer", "in_hub"]
 
@@ -40,16 +40,16 @@ class NativePool:
     Not gevent's own pool of the hub: that one looks up names for everybody, who would wait behind the jobs.
 
     Args:
-        runtime: the hub's.
+        server: serves the clients.
         size: how many threads there may be; more jobs wait for one, without the hub.
     """
 
-    def __init__(self, runtime: Runtime, size: int) -> None:
+    def __init__(self, server: EngineServer, size: int) -> None:
         self.size = size
         #: Jobs that run, or wait for a thread.
         self.jobs = 0
-        self._runtime = runtime
-        self._pool = ThreadPool(size, runtime.hub)
+        self._server = server
+        self._pool: ThreadPool | None = None
 
     def run(self, job: Callable[..., R], *args: Any) -> R:
         """Run a job in a thread, in a copy of the caller's context, and return what it returns. Switches greenlets.
@@ -58,6 +58,8 @@ class NativePool:
         """
         if _working and _thread_id() in _working:
             return job(*args)
+        if self._pool is None:
+            self._pool = ThreadPool(self.size, self._server.runtime.hub)
         self.jobs += 1
         try:
             outcome: _Outcome[R] = self._pool.spawn(self._work, _Outcome(copy_context(), job, args, {})).get()
@@ -70,13 +72,16 @@ class NativePool:
         outcome = _Outcome(copy_context(), function, args, kwargs)
         lock = _allocate_lock()
         lock.acquire()
-        self._runtime.loop.run_callback_threadsafe(self._runtime.workers.start, None, answer, (outcome, lock))
+        runtime = self._server.runtime
+        runtime.loop.run_callback_threadsafe(runtime.workers.start, None, answer, (outcome, lock))
         lock.acquire()
         return outcome.take()
 
     def close(self) -> None:
         """End the threads; there are no jobs. May switch greenlets."""
-        self._pool.kill()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.kill()
 
     def _work(self, outcome: _Outcome[R]) -> _Outcome[R]:
         thread = _thread_id()

@@ -230,6 +230,12 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         args, keywords = handler.plan.extract(call)
         return partial(handler.function, *args, **keywords)
 
+    def count_refusal(self, reason: str) -> None:
+        """Learn that a client was not let in; see `geventsio.metrics`."""
+
+    def count_error(self, call: Call, kind: str) -> None:
+        """Learn that a job has failed; see `geventsio.metrics`."""
+
     def open_adapter(self) -> None:
         """Make the adapter and have it prepare itself. May switch greenlets.
 

@@ -79,6 +79,10 @@ class PendingAck(Hashable, Protocol):
     def resolve(self, socket: Any, answer: Answer) -> None:
         """Take one socket's answer. Must not switch greenlets."""
 
+    @property
+    def unanswered(self) -> int:
+        """How many sockets of this server have not answered."""
+
     def expire(self) -> None:
         """Learn that the time is up."""
 
@@ -158,6 +162,11 @@ class AckFuture(Generic[T]):
             self._result.set_exception(answer)
         else:
             self._result.set(answer)
+
+    @property
+    def unanswered(self) -> int:
+        """See `PendingAck`."""
+        return 1
 
     def expire(self) -> None:
         """Give up; see `PendingAck`."""

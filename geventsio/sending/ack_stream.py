@@ -138,6 +138,11 @@ class Collector:
             self._take(socket.id, answer)
             self._look()
 
+    @property
+    def unanswered(self) -> int:
+        """See `PendingAck`."""
+        return len(self._waiting)
+
     def expire(self) -> None:
         """Give up on this server's sockets, and later on other servers; see `PendingAck`."""
         if self._stage == self._SENDING:

@@ -27,10 +27,10 @@ from geventsio import (
     SocketIO,
     State,
     event,
+    testing,
     threadpool,
 )
 from geventsio import globals as proxies
-from geventsio import testing
 from geventsio.context import current
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.levels import both_levels, registered
@@ -125,7 +125,9 @@ def test_what_is_more_than_the_pool_holds_waits_without_the_hub(serve: Serve, pi
     for peer in peers[:4]:
         peer.emit("block")
     wait_until(lambda: where.io.native.jobs == 4)
+    assert where.io.native.jobs > where.io.native.size
     assert peers[4].ask("sync") == ["sync"]
+    wait_until(lambda: pipe.threads)
     assert len(pipe.threads) == 1
     pipe.release(4)
     assert [peer.ask("last") for peer in peers] == [[True]] * 5
