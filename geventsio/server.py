@@ -184,8 +184,8 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         and the handler of one event; a disconnect handler; a callback of an acknowledgement; an error handler; and a
         greenlet that one of these starts with `spawn`, as long as it runs. The factory is called anew for each of
         them, with the call: `call.socket`, `call.event` ("connect", "disconnect" or "ack" where there is no event),
-        `call.args`. Several are nested in the order in which they were added, the first one outermost. For handlers
-        of all namespaces, class-based and dynamic ones included.
+        `call.args`, and `call.kind`, which tells error handlers and greenlets from what has failed or started them.
+        Several are nested in the order in which they were added, the first one outermost.
 
             @io.unit_of_work
             @contextmanager
