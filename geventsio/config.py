@@ -48,6 +48,7 @@ _COUNTS = {
     "max_attachment_bytes": "bytes",
     "max_connections": "connections",
     "max_connections_per_address": "connections",
+    "threadpool_size": "threads",
     "rate_burst": "messages",
     "rate_burst_per_address": "messages",
 }
@@ -167,6 +168,7 @@ class SocketIOOptions:
         client_dir: folder with the client's bundles; None looks for `node_modules/socket.io-client/dist`.
         concurrent_handlers: whether a socket's next event is handled while an earlier one's handler blocks;
             `concurrent` says it for one handler.
+        threadpool_size: native threads for handlers that are registered with `threadpool=True`; what is more waits.
         state: values that handlers take as `State[T]`, by their types; one of each type.
     """
 
@@ -180,6 +182,7 @@ class SocketIOOptions:
     serve_client: bool = True
     client_dir: str | None = None
     concurrent_handlers: bool = False
+    threadpool_size: int = 10
     state: Collection[object] = ()
 
     def __post_init__(self) -> None:
@@ -201,7 +204,7 @@ def split_options(options: dict[str, Any]) -> tuple[EngineOptions, SocketIOOptio
     options = {"req_path": "/socket.io", **options}
     engine_names = {field.name for field in fields(EngineOptions)}
     socketio_names = {field.name for field in fields(SocketIOOptions)}
-    check_names(options, engine_names | socketio_names | {"adapter"})
+    check_names(options, engine_names | socketio_names | {"adapter", "metrics"})
     engine = EngineOptions(**{name: value for name, value in options.items() if name in engine_names})
     return engine, SocketIOOptions(**{name: value for name, value in options.items() if name in socketio_names})
 

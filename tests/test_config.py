@@ -51,6 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "serve_client": True,
     "client_dir": None,
     "concurrent_handlers": False,
+    "threadpool_size": 10,
     "state": (),
 }
 
@@ -64,6 +65,7 @@ COUNTS = {
     "max_attachment_bytes": "bytes",
     "max_connections": "connections",
     "max_connections_per_address": "connections",
+    "threadpool_size": "threads",
     "rate_burst": "messages",
     "rate_burst_per_address": "messages",
 }
