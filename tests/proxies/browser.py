@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PATH", "Browser", "Polling", "connect_websocket"]
+__all__ = ["OTHER", "PATH", "POLL", "Browser", "Polling", "connect_websocket"]
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from tests.proxies.programs import Proxy
 PATH = "/socket.io/"
 
 #: A poll may be parked on one connection while the other takes a POST.
-_POLL, _OTHER = 0, 1
+POLL, OTHER = 0, 1
 
 
 class Browser:
@@ -37,7 +37,7 @@ class Browser:
         self.cookies: dict[str, str] = {}
         self._connections = [HTTPConnection(*proxy.address), HTTPConnection(*proxy.address)]
 
-    def start(self, method: str, target: str, body: str | bytes | None = None, channel: int = _OTHER) -> None:
+    def start(self, method: str, target: str, body: str | bytes | None = None, channel: int = OTHER) -> None:
         """Send a request."""
         connection = self._connections[channel]
         if connection.sock is None:
@@ -46,7 +46,7 @@ class Browser:
         headers = {**self.headers, "Content-Type": "text/plain;charset=UTF-8"} if data else self.headers
         connection.request(method, target, data, {**headers, **self._cookie_header()})
 
-    def finish(self, channel: int = _OTHER) -> Reply:
+    def finish(self, channel: int = OTHER) -> Reply:
         """Read the answer."""
         with self._connections[channel].getresponse() as response:
             reply = Reply(response.status, response.headers, response.read())
@@ -59,7 +59,7 @@ class Browser:
         self.start(method, target, body)
         return self.finish()
 
-    def drop(self, channel: int = _POLL) -> None:
+    def drop(self, channel: int = POLL) -> None:
         """Close a connection, whatever is on its way."""
         self._connections[channel].close()
 
@@ -114,11 +114,11 @@ class Polling:
 
     def start_poll(self) -> None:
         """Send a poll."""
-        self.browser.start("GET", self._target, channel=_POLL)
+        self.browser.start("GET", self._target, channel=POLL)
 
     def finish_poll(self) -> Reply:
         """Read a poll's answer."""
-        return self.browser.finish(_POLL)
+        return self.browser.finish(POLL)
 
     def poll(self) -> Reply:
         """Send a poll and read the answer."""

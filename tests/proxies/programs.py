@@ -18,7 +18,7 @@ from tests import tools
 from tests.integrations.command import eventually
 from tests.live.harness import DEADLINE, ROOT
 
-#: Seconds that a connection may be silent: longer than the pause between pings by default, and than a busy machine needs.
+#: Seconds that a connection may be silent: more than between two pings, and than a busy machine needs.
 TIMEOUT = 60.0
 
 _DEPLOY = ROOT / "examples" / "deploy"
@@ -206,7 +206,7 @@ def haproxy(folder: Path, servers: Sequence[str], changes: Sequence[Change] = ()
 
 
 def apache(folder: Path, servers: Sequence[str], changes: Sequence[Change] = (), more: str = "") -> Proxy:
-    """Start Apache with examples/deploy/apache.conf; see `nginx`. It has one server, and `more` goes beside the site."""
+    """Start Apache with examples/deploy/apache.conf; see `nginx`. It has one server; `more` goes beside the site."""
     program = _find("apache2", "apache2-bin")
     certificate, key = tools.certificate(folder)
     address = _free_address()

@@ -1,7 +1,8 @@
 """The command `python -m tests.proxies.site --server S`: a Socket.IO server that tells what it knows of its clients.
 
-The event `echo` is answered with its arguments, `who` with what the server knows about the client, `news` goes to
-everybody, and those who asked with `watch` are told by `left` who has left, and why. Over HTTP, `/connections` tells how many connections have brought requests to the server.
+The event `echo` is answered with its arguments, `who` with what the server knows about the client. `news` goes to
+everybody; those who sent `watch` are told by `left` who has left, and why. Over HTTP, `/connections` tells how many
+connections have brought requests to the server.
 """
 
 from __future__ import annotations

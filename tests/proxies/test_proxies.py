@@ -155,6 +155,11 @@ def test_another_page_may_not(proxy: Proxy, server: Server, scheme: str) -> None
     assert line.startswith(f"refused the Origin {origin!r}: expected {proxy.url!r}; "), line
 
 
+def _check_known(known: dict[str, object], address: str, proxy: Proxy) -> None:
+    host = "{}:{}".format(*proxy.address)
+    assert (known["address"], known["host"], known["scheme"]) == (address, host, "https")
+
+
 def test_the_server_knows_its_client(proxy: Proxy) -> None:
     with Browser(proxy, "127.0.0.7") as browser:
         known = Polling(browser).ask("who")

@@ -35,7 +35,7 @@ def test_official_client(proxy: Proxy, mode: str) -> None:
         check_result(command, check, _JS_CHECKS)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["polling", "upgrade"])
 def test_python_client(proxy: Proxy, mode: str) -> None:
     # Over polling alone this client never reconnects after a close by the server.
     checks = [name for name in _PY_CHECKS if (mode, name) != ("polling", "reconnect_after_a_close_by_the_server")]
