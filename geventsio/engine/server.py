@@ -147,7 +147,7 @@ class EngineServer:
         try:
             response = self._respond(environ, start_response, is_allowed)
         except RequestError as error:
-            self._complaints.refused(error)
+            self._complaints.refused(error, environ)
             if is_upgraded(environ):
                 self.acceptor.refuse_upgraded(environ, start_response, error)
                 return []
