@@ -11,6 +11,7 @@ import gevent
 from geventsio.config import EngineOptions
 from geventsio.engine.clock import Clock
 from geventsio.engine.limits import Capacity
+from geventsio.engine.log_fields import fields
 from geventsio.engine.rates import Rates
 from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.errors import ConnectRefused
@@ -62,7 +63,7 @@ class Admission:
         except ConnectRefused as refusal:
             raise RequestError(ErrorCode.FORBIDDEN, f"allow_request: {refusal}", refusal.message) from None
         except (Exception, gevent.Timeout) as error:
-            logger.exception("allow_request failed")
+            logger.exception("allow_request failed", extra=fields(environ))
             raise RequestError(ErrorCode.FORBIDDEN, "allow_request failed") from error
         if allowed is False:
             raise RequestError(ErrorCode.FORBIDDEN, "allow_request returned False")
