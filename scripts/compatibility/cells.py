@@ -80,5 +80,25 @@ CELLS = (
     CORNERS["newest"],
 )
 
-#: Where versions make a difference: what each test calls of the libraries, the frameworks and the servers.
-TESTS = ("tests/protocol",)
+#: Where versions make a difference: what calls the libraries, the frameworks and the insides of the servers.
+TESTS = (
+    "tests/protocol",
+    "tests/socketio",
+    "tests/engine/test_polling.py",
+    "tests/engine/test_requests.py",
+    "tests/engine/test_takeover.py",
+    "tests/engine/test_upgrade.py",
+    "tests/engine/test_websocket.py",
+    "tests/engine/test_workers.py",
+    "tests/engine/test_workers_patched.py",
+    "tests/integrations",
+    "tests/live/test_close.py",
+    "tests/live/test_polling.py",
+    "tests/live/test_socket_events.py",
+    "tests/live/test_python_client.py::test_client",
+    *(
+        f"tests/live/test_js_clients.py::test_client[{server}-auth-socket.io-client-{mode}]"
+        for server in ("pywsgi", "gunicorn", "gevent-websocket")
+        for mode in ("polling", "websocket", "upgrade")
+    ),
+)
