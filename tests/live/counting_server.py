@@ -1,7 +1,7 @@
 """The command `python -m tests.live.counting_server --server S`: a Socket.IO server that counts what its work takes.
 
 In `/`, `count` counts calls from then on, and broadcasts `news` that often; `calls` does so once, and counts no longer
-than the handler runs; `counted` ends that and tells the counts. `echo` is echoed. `/state` tells what the process holds.
+than the handler runs; `counted` ends that and tells the counts. `echo` is echoed. `/state` tells what is held.
 """
 
 from __future__ import annotations
