@@ -285,6 +285,7 @@ class EngineServer:
         return session
 
     def _open_polling(self, environ: Environ, request: EngineRequest) -> Response:
+        self._admission.check_polling(environ)
         self._admission.ask(environ)
         session = _SESSIONS[request.protocol](self, new_sid(), Handshake(environ))
         polling = session.start_polling(request.base64)
