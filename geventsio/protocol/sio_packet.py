@@ -10,7 +10,16 @@ import msgspec
 
 from geventsio.errors import ProtocolError
 
-__all__ = ["MAX_ID", "MAX_NAMESPACE", "RESERVED_EVENTS", "Packet", "PacketType", "check_event", "check_packet", "query_data"]
+__all__ = [
+    "MAX_ID",
+    "MAX_NAMESPACE",
+    "RESERVED_EVENTS",
+    "Packet",
+    "PacketType",
+    "check_event",
+    "check_packet",
+    "query_data",
+]
 
 MAX_NAMESPACE = 256  # bytes of UTF-8
 MAX_QUERY_FIELDS = 100
