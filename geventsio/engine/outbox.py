@@ -172,7 +172,8 @@ class WebSocketOutbox:
 
     def send(self, group: PacketGroup) -> bool:
         """See `Outbox`."""
-        return self.write(group.frames)
+        frames = group.built
+        return self.write(group.frames if frames is None else frames)
 
     def send_volatile(self, kind: Hashable, group: PacketGroup) -> None:
         """See `Outbox`. The client keeps up as long as the kernel takes what is written to it."""
