@@ -11,6 +11,7 @@ import pytest
 from gevent.event import Event
 
 from geventsio import ConnectRefused, Data, Socket, SocketIO
+from geventsio.context import current
 from geventsio.engine.counts import Histogram
 from geventsio.metrics import Metrics
 from geventsio.metrics.families import FAMILIES
@@ -262,16 +263,20 @@ def test_refusals(serve: Serve, log: Log) -> None:
     def middleware(auth: Data[dict[str, str]]) -> None:
         if auth["token"] == "wrong":
             raise ConnectRefused("not you")
+        if auth["token"] == "tired":
+            current.socket.disconnect()
+            return
         raise ValueError("secret")
 
     site = serve(io)
     peer = site.websocket()
     peer.refused(auth={"token": "wrong"})
+    peer.refused(auth={"token": "tired"})
     peer.refused(auth={"token": "none"})
     peer.refused(auth={"token": 1})
     peer.refused("/nowhere")
     assert read(io, "connect_refusals") == {
-        ("/", "refused"): 1,
+        ("/", "refused"): 2,
         ("/", "error"): 1,
         ("/", "parameters"): 1,
         ("other", "unknown namespace"): 1,
