@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, ClassVar
 
+from geventsio.engine.log_fields import fields
 from geventsio.engine.runtime import Assembler
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
@@ -111,7 +112,7 @@ class Client:
         try:
             error = encode(path, self._refusal(message, data))
         except SerializeError:
-            logger.exception("the data of a refusal can't be sent")
+            logger.exception("the data of a refusal can't be sent", extra=fields(self.session.environ, namespace=path))
             error = encode(path, self._refusal(message, None))
         self.session.send_group(error)
 
@@ -196,7 +197,10 @@ class Client:
     def _hold_back(self, socket: Socket) -> None:
         """Read nothing more from a client whose handlers can't keep up."""
         if socket.pending_events > HARD_LIMIT * self._io.options.max_pending_events:
-            logger.warning("closing a connection: too many events of one socket wait for their handlers")
+            logger.warning(
+                "closing a connection: too many events of one socket wait for their handlers",
+                extra=fields(self.session.environ, namespace=socket.ns, socket_id=socket.id),
+            )
             self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
         elif not any(other.owes_ack for other in self.sockets.values()):  # or the answer could not be read
             self.session.pause()

@@ -58,7 +58,8 @@ _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_b
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
 _SWITCHES = frozenset(
-    "allow_eio3 allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
+    "allow_eio3 allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client "
+    "sticky_sessions".split()
 )
 _PARSERS = ("common", "msgpack")
 
@@ -93,6 +94,8 @@ class EngineOptions:
             attributes that differ from HttpOnly, SameSite=Lax, Path=/ and, over https, Secure. None sets none.
         trusted_proxies: whose X-Forwarded-For, -Host and -Proto (or, without these, Forwarded) count: the
             number of proxies that each request comes through, or their addresses or networks. None for nobody.
+        sticky_sessions: whether something in front of several worker processes keeps each client with one of them, so
+            that polling works; without it handshakes by polling are refused there, and websockets served.
         max_connections: sessions at a time; more are answered 503. None for any number.
         max_connections_per_address: the same for one client address (of IPv6, one /64 network); answered 429.
         rate_limit: messages a second that one client may send, where a binary attachment counts as one; what is
@@ -125,6 +128,7 @@ class EngineOptions:
     allow_request: Callable[[dict[str, Any]], object] | None = None
     cookie: str | Mapping[str, Any] | None = None
     trusted_proxies: ProxyRule = None
+    sticky_sessions: bool = False
     max_connections: int | None = None
     max_connections_per_address: int | None = None
     rate_limit: float | None = None

@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "allow_request": None,
     "cookie": None,
     "trusted_proxies": None,
+    "sticky_sessions": False,
     "max_connections": None,
     "max_connections_per_address": None,
     "rate_limit": None,
@@ -71,7 +72,7 @@ COUNTS = {
 }
 THRESHOLDS = ["per_message_deflate", "http_compression"]
 SWITCHES = ["allow_eio3", "allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers"]
-SWITCHES += ["cors_credentials", "serve_client"]
+SWITCHES += ["cors_credentials", "serve_client", "sticky_sessions"]
 
 
 def label(value: object) -> str:

@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
             + "metrics namespaces sending server socket static wsgi".split()
         ),
     ),
-    ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
+    ("users of the API", frozenset({"", "__main__", "cli", "doctor", "integrations", "testing"})),
 )
 
 GEVENT = frozenset({"gevent", "geventwebsocket", "greenlet", "simple_websocket"})

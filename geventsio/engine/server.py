@@ -152,7 +152,7 @@ class EngineServer:
         try:
             response = self._respond(environ, start_response, is_allowed)
         except RequestError as error:
-            self._refused(error)
+            self._refused(error, environ)
             if is_upgraded(environ):
                 self.acceptor.refuse_upgraded(environ, start_response, error)
                 return []
@@ -285,6 +285,7 @@ class EngineServer:
         return session
 
     def _open_polling(self, environ: Environ, request: EngineRequest) -> Response:
+        self._admission.check_polling(environ)
         self._admission.ask(environ)
         session = _SESSIONS[request.protocol](self, new_sid(), Handshake(environ))
         polling = session.start_polling(request.base64)
@@ -333,7 +334,7 @@ class EngineServer:
         try:
             self._admission.check(environ)
         except RequestError as error:
-            self._refused(error)
+            self._refused(error, environ)
             refuse(connection, error)
             return
         session = kind(self, sid, Handshake(environ))
@@ -367,8 +368,8 @@ class EngineServer:
         else:
             session.jobs.submit(self._on_connect, session)
 
-    def _refused(self, error: RequestError) -> None:
-        self._complaints.refused(error)
+    def _refused(self, error: RequestError, environ: dict[str, Any]) -> None:
+        self._complaints.refused(error, environ)
         if self.counts is not None:
             self.counts.refuse(error)
 

@@ -6,6 +6,7 @@ They run in worker greenlets, one at a time but for handlers that overlap.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from geventsio.context import enter
+from geventsio.engine.log_fields import shortened
 from geventsio.engine.native import answer, in_hub
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
 from geventsio.handling.call import AckCall, Call, ConnectCall, DisconnectCall, ErrorCall
@@ -40,6 +42,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger("geventsio")
+
+#: Where msgspec repeats what it was given: enums, tags of unions, names of fields.
+_VALUE = re.compile(r"(Invalid (?:enum )?value|unknown field) .*", re.DOTALL)
 
 
 def run_start(socket: Socket, auth: dict[str, Any]) -> None:
@@ -90,7 +95,7 @@ def _refuse(call: Call, error: BaseException) -> None:
         socket.namespace.count_refusal("refused")
         socket.refuse(error.message, error.data)
     elif isinstance(error, ExtractError):
-        logger.info("refused a connection to %s: %s", socket.ns, error)
+        logger.info("refused a connection to %s: %s", socket.ns, _without_values(error), extra=_fields(call))
         socket.namespace.count_refusal("parameters")
         socket.refuse(str(error), None)
         _tell(call, error)
@@ -203,7 +208,7 @@ def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
         around = ", or what is called around it," if is_wrapped else ""
         # One that serves once may be gone already.
         name = "a handler" if handler is None else f"the handler {_name(handler.function)}"
-        return f"{name} of {event!r} in {socket.ns}{around}"
+        return f"{name} of {shortened(event)!r} in {socket.ns}{around}"
     if job is run_disconnect:
         last = _disconnect_handler(socket)
         return f"the disconnect handler {_name(last and last.function)} in {socket.ns}"
@@ -221,7 +226,9 @@ def report(call: Call, error: BaseException, client_left: bool = True) -> None:
         raise error
     socket: Socket = call.socket
     socket.namespace.count_error(call, "exception")
-    logger.error("exception in the handler of %r in %s", call.event, socket.ns, exc_info=error, extra=_fields(call))
+    logger.error(
+        "exception in the handler of %r in %s", shortened(call.event), socket.ns, exc_info=error, extra=_fields(call)
+    )
     if not _tell(call, error):
         _run_hooks(socket, error)
 
@@ -231,7 +238,8 @@ def fail(call: Call, error: BaseException) -> None:
     call.answer_error(error)
     if isinstance(error, ExtractError):
         call.socket.namespace.count_error(call, "parameters")
-        logger.warning("skipped the event %r in %s: %s", call.event, call.socket.ns, error, extra=_fields(call))
+        event, why = shortened(call.event), _without_values(error)
+        logger.warning("skipped the event %r in %s: %s", event, call.socket.ns, why, extra=_fields(call))
         _tell(call, error)
     else:
         report(call, error)
@@ -270,7 +278,10 @@ def _enter_again(units: tuple[UnitOfWork, ...], call: Call, stack: ExitStack) ->
     try:
         enter_units(units, ErrorCall(call.socket, call.args, call.event, call.ack_id), stack)
     except Exception as failure:  # maybe the one that the error handler is to be told of
-        logger.warning("the error handler of %s runs without its unit of work: %r", call.socket.ns, failure)
+        # Not its text: whose transaction fails may be told by a driver what was to be stored.
+        name = type(failure).__name__
+        what = "the error handler of %s runs without its unit of work: %s"
+        logger.warning(what, call.socket.ns, name, extra=_fields(call))
 
 
 def _disconnect_handler(socket: Socket) -> Handler | None:
@@ -288,5 +299,17 @@ def _answer(ack: AckSender, result: object) -> None:
     ack.send(*(result if isinstance(result, tuple) else (result,)))
 
 
-def _fields(call: Call) -> dict[str, str]:
-    return {"socket_id": call.socket.id, "event": call.event, "namespace": call.socket.ns}
+def _fields(call: Call) -> dict[str, object]:
+    socket: Socket = call.socket
+    return {
+        # Of remote sockets, too, which have no environ.
+        "remote_addr": socket.handshake.get("address", ""),
+        "socket_id": socket.id,
+        "event": shortened(call.event),
+        "namespace": socket.ns,
+    }
+
+
+def _without_values(error: ExtractError) -> str:
+    """What was wrong with an argument, and where, but not what it was: that is the client's, and not for the log."""
+    return str(ExtractError(_VALUE.sub(r"\1", error.reason), error.parameter, error.path))
