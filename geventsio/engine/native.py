@@ -60,9 +60,10 @@ class NativePool:
             return job(*args)
         if self._pool is None:
             self._pool = ThreadPool(self.size, self._server.runtime.hub)
+        outcome = _Outcome(copy_context(), job, args, {})
         self.jobs += 1
         try:
-            outcome: _Outcome[R] = self._pool.spawn(self._work, _Outcome(copy_context(), job, args, {})).get()
+            self._pool.spawn(self._work, outcome).get()
         finally:
             self.jobs -= 1
         return outcome.take()
@@ -83,14 +84,13 @@ class NativePool:
         if pool is not None:
             pool.kill()
 
-    def _work(self, outcome: _Outcome[R]) -> _Outcome[R]:
+    def _work(self, outcome: _Outcome[Any]) -> None:
         thread = _thread_id()
         _working[thread] = self
         try:
             outcome.run()
         finally:
             del _working[thread]
-        return outcome
 
 
 class _Outcome(Generic[R]):
