@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from typing import Any
 
 import gevent
@@ -303,6 +304,16 @@ def test_acknowledgements_that_do_not_come(serve: Serve) -> None:
     socket.disconnect()
     wait_until(later.done)
     assert read(io, "acks_timed_out") == {(): 3}
+
+
+def test_a_handler_that_blocks_is_named_as_ever(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    io = counted(blocked_threshold=0.01)
+    io.ns("/").on("block", lambda: time.sleep(0.03))
+    peer = serve(io).connect()
+    peer.emit("block")
+    assert peer.ask("event") == []
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "<lambda> of 'block' in / blocked the hub" in line]
 
 
 def test_native_jobs(serve: Serve) -> None:
