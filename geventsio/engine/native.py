@@ -7,9 +7,10 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from gevent import monkey
-from gevent.threadpool import ThreadPool
 
 if TYPE_CHECKING:
+    from gevent.threadpool import ThreadPool
+
     from geventsio.engine.server import EngineServer
 
 __all__ = ["NativePool", "answer", "in_hub"]
@@ -59,7 +60,7 @@ class NativePool:
         if _working and _thread_id() in _working:
             return job(*args)
         if self._pool is None:
-            self._pool = ThreadPool(self.size, self._server.runtime.hub)
+            self._pool = _make_pool(self.size, self._server.runtime.hub)
         outcome = _Outcome(copy_context(), job, args, {})
         self.jobs += 1
         try:
@@ -124,6 +125,12 @@ class _Outcome(Generic[R]):
             raise error
         finally:
             del error  # or its traceback would hold this frame, and this frame the error
+
+
+def _make_pool(size: int, hub: Any) -> ThreadPool:
+    from gevent.threadpool import ThreadPool  # imports `queue`, which a later monkey-patch would come too late for
+
+    return ThreadPool(size, hub)
 
 
 def answer(outcome: _Outcome[Any], lock: Any) -> None:
