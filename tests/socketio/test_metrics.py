@@ -13,8 +13,7 @@ from gevent.event import Event
 
 from geventsio import ConnectRefused, Data, Socket, SocketIO
 from geventsio.context import current
-from geventsio.engine.counts import Histogram
-from geventsio.metrics import Metrics
+from geventsio.metrics import Histogram, Metrics
 from geventsio.metrics.families import FAMILIES
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.peer import ACK, EVENT, Packet, http_request
