@@ -99,8 +99,7 @@ class NamespaceCounts:
     def _add(self, event: str) -> EventCounts:
         if len(self._events) >= MAX_EVENTS:
             return self.others
-        found = self._events[event] = EventCounts(event, self._buckets)
-        return found
+        return self._events.setdefault(event, EventCounts(event, self._buckets))  # a thread may have been faster
 
 
 class CountedNamespace(Namespace):

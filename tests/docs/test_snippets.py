@@ -16,8 +16,10 @@ from tests.docs.pages import NAMES, ROOT, Block, blocks, files, groups
 
 #: The tests of the pages whose blocks are files.
 PROJECTS = {
+    "docs/blocking-code.md": "tests/integrations/observing/test_docs.py",
     "docs/django.md": "tests/integrations/django/test_docs.py",
     "docs/getting-started.md": "tests/docs/test_getting_started.py",
+    "docs/metrics.md": "tests/integrations/observing/test_docs.py",
     "docs/testing.md": "tests/testing/test_docs.py",
 }
 
