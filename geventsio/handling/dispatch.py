@@ -258,9 +258,20 @@ def _tell(call: Call, error: BaseException) -> bool:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as failure:
+        if isinstance(error, ExtractError):
+            _forget_context(failure, error)
         logger.error("exception in the error handler of %s", socket.ns, exc_info=failure, extra=_fields(call))
         _run_hooks(socket, failure)
     return True
+
+
+def _forget_context(failure: BaseException, error: BaseException) -> None:
+    """Take an exception out of the traceback of one that came while it was handled: its text repeats the client's."""
+    link: BaseException | None = failure
+    while link is not None and link.__context__ is not error:
+        link = link.__context__
+    if link is not None:
+        link.__context__ = None
 
 
 def _run_hooks(socket: Socket, error: BaseException) -> None:
