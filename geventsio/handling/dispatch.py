@@ -42,8 +42,8 @@ __all__ = [
 
 logger = logging.getLogger("geventsio")
 
-#: Where msgspec repeats what it was given: enums, tags of unions, names of fields.
-_VALUE = re.compile(r"(Invalid (?:enum )?value|unknown field) .*", re.DOTALL)
+#: Where msgspec repeats what it was given (enums, tags of unions, names of fields), up to the last quotation mark.
+_VALUE = re.compile(r"(Invalid (?:enum )?value|unknown field) (?:'.*'|`.*`|-?\d+)", re.DOTALL)
 
 
 def run_start(socket: Socket, auth: dict[str, Any]) -> None:
