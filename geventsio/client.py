@@ -77,6 +77,10 @@ class Client:
             logger.debug("closing a connection: attachments did not come in time")
             self.session.drop(DisconnectReason.PARSE_ERROR)
 
+    def not_connected(self) -> None:
+        """Close a connection that has not come into a namespace in time."""
+        self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
+
     def closed(self, reason: DisconnectReason) -> None:
         """Learn that the Engine.IO session has ended."""
         self._io.connecting.cancel(self)
@@ -179,13 +183,15 @@ class Client:
             raise ProtocolError("too many namespaces")
         namespace = self._io.namespaces.find(path)
         if namespace is None:
+            if self._io.metrics is not None:
+                self._io.metrics.refuse_unknown_namespace()
             error = self._io.parser.encode_connect_error(path, {"message": "Invalid namespace"})
             self.session.send_group(error)
             return
         if self._left is not None:
             self._left.pop(path, None)
         self._unfinished += 1
-        socket = self.sockets[path] = Socket(self, namespace)
+        socket = self.sockets[path] = self._io.socket_class(self, namespace)
         socket.connect({} if packet.data is None else packet.data)
 
     def _hold_back(self, socket: Socket) -> None:
