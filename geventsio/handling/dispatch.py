@@ -180,7 +180,7 @@ def run_adapter(namespace: Namespace, operation: Callable[..., object], args: tu
     try:
         operation(*args)
     except Exception:
-        logger.exception("the adapter of %s failed", namespace.path)
+        logger.exception("the adapter of %s failed", namespace.path, extra={"namespace": namespace.path})
 
 
 def _do(call: Call, job: Callable[[Call], Any], in_thread: bool = False) -> Any:
