@@ -251,7 +251,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         try:
             self.adapter.close()
         except Exception:
-            logger.exception("the adapter of %s could not be closed", self.path)
+            logger.exception("the adapter of %s could not be closed", self.path, extra={"namespace": self.path})
 
     @property
     def is_empty(self) -> bool:
@@ -268,7 +268,8 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
             if self.is_open:
                 self.adapter.leave_all(socket)
         except Exception:
-            logger.exception("the adapter of %s could not remove a socket", self.path)
+            extra = {"namespace": self.path, "socket_id": socket.id}
+            logger.exception("the adapter of %s could not remove a socket", self.path, extra=extra)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
         socket.client.finished()
