@@ -11,7 +11,7 @@ from werkzeug.test import Client
 from geventsio.testing import ConnectError, TestClient
 from tests.docs.pages import groups
 
-SERVER, HANDLERS = (group[0].code for group in groups("README.md"))
+SERVER, HANDLERS = (group[0].code for group in groups("README.md")[:2])
 
 
 def load(code: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
