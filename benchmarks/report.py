@@ -121,7 +121,11 @@ def render(
     lines = ["# Figures", "", *(f"* {note}" for note in notes)]
     lines += [
         f"* medians of {rounds} interleaved rounds, spread from the lowest to the highest",
-        *(f"* {workload.name}: {workload.rounds} rounds" for workload in workloads if workload.rounds),
+        *(
+            f"* {workload.name}: {workload.rounds} rounds"
+            for workload in workloads
+            if (workload.rounds or rounds) < rounds
+        ),
         "* ratios are medians of the ratios within each round, to the better of the servers of that project",
         "* server and load on one core each; a 32-byte JSON argument where nothing else is said",
         "",

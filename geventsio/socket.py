@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from geventsio.adapters.values import RemoteSocketData
+from geventsio.engine.native import in_hub
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import ConnectRefused, SocketClosedError
 from geventsio.extensions import Extensions
@@ -134,7 +135,7 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
     @property
     def rooms(self) -> frozenset[str]:
         """The rooms it has joined. In a disconnect handler they are still there."""
-        return self.namespace.adapter.socket_rooms(self)
+        return in_hub(self.namespace.adapter.socket_rooms, self)
 
     # Sending
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from geventsio.errors import ExtractError, SendError
 from geventsio.sending.ack import AckSender
@@ -12,7 +12,7 @@ from geventsio.sending.ack import AckSender
 if TYPE_CHECKING:
     from geventsio.socket import Socket
 
-__all__ = ["Call", "Take"]
+__all__ = ["AckCall", "BackgroundCall", "Call", "ConnectCall", "DisconnectCall", "ErrorCall", "Take"]
 
 
 class Call:
@@ -24,7 +24,12 @@ class Call:
         event: the event's name; "connect", "disconnect", or "ack" for the callback of an acknowledgement.
         ack_id: of the event; None if the client asked for no acknowledgement.
         kept: what several parameters of its handler take alike; only there for handlers that do.
+        kind: what the job is that it is made for: "connect", "event", "disconnect", "ack" for the callback of an
+            acknowledgement; "error" for an error handler and "background" for a greenlet that `io.spawn` has started,
+            with the `event` and `args` of the call that failed or started it.
     """
+
+    kind: ClassVar[str] = "event"
 
     __slots__ = ("_ack", "ack_id", "args", "event", "kept", "socket")
 
@@ -58,6 +63,41 @@ class Call:
     def reason(self) -> Any:
         """Why the socket was disconnected; only for disconnect handlers."""
         return self.args[0]
+
+
+class ConnectCall(Call):
+    """Of the connect middlewares and the connect handler."""
+
+    kind = "connect"
+    __slots__ = ()
+
+
+class DisconnectCall(Call):
+    """Of a disconnect handler."""
+
+    kind = "disconnect"
+    __slots__ = ()
+
+
+class AckCall(Call):
+    """Of the callback of an acknowledgement."""
+
+    kind = "ack"
+    __slots__ = ()
+
+
+class ErrorCall(Call):
+    """Of an error handler's unit of work."""
+
+    kind = "error"
+    __slots__ = ()
+
+
+class BackgroundCall(Call):
+    """Of the unit of work of a greenlet that a handler has started."""
+
+    kind = "background"
+    __slots__ = ()
 
 
 #: Takes a parameter from a call, or raises `ExtractError`.

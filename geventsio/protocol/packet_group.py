@@ -103,6 +103,8 @@ class PacketGroup(msgspec.Struct, eq=False, gc=False):
         return self.attachments
 
     def _join_frames(self) -> bytes:
+        if self.text is None and len(self.attachments) == 1:
+            return build_binary(self._binary_messages()[0])
         parts = [] if self.text is None else [build_text(self.text)]
         parts.extend(map(build_binary, self._binary_messages()))
         return b"".join(parts)

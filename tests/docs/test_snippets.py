@@ -57,7 +57,7 @@ def test_blocks_run(group: list[Block], module: ModuleType, caplog: pytest.LogCa
             assert not raised or block.code.strip() in raised
             raised = ""
         elif block.note.startswith("raises "):
-            with pytest.raises(Exception) as error:  # noqa: B017
+            with pytest.raises(Exception) as error:
                 run(block, vars(module))
             assert error.type.__name__ == block.note.removeprefix("raises ")
             raised = str(error.value)
