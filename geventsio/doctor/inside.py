@@ -30,7 +30,7 @@ def examine_app(command: list[str], folder: str, path: str | None, report: Repor
         loaded = load_for_gunicorn(command[1:]) if command[0] == "gunicorn" else load(command[0], folder)
     except NotLoaded as error:
         report.error("application", str(error), "run it in the folder that the server is started in, or with --chdir")
-        if error.patches is not None and monkey.is_anything_patched():
+        if error.patches is not None and monkey.is_module_patched("threading"):
             error.patches.examine(report, error.place)
         return
     # Not before: these import what an application may want to patch first.
@@ -89,7 +89,7 @@ def _connect(app: WSGIApp, engines: list[EngineServer], path: str | None, report
     try:
         for engine in engines:
             place = (path or engine.options.req_path).rstrip("/") + "/"
-            target = Target("127.0.0.1", server.address[1], place)
+            target = Target("127.0.0.1", int(server.address[1]), place)
             examine_connections(target, report, tuple(engine.options.transports))
     finally:
         server.stop(timeout=1)
