@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from typing import cast
 
 from gevent import monkey
 
@@ -53,7 +54,7 @@ def examine_app(command: list[str], folder: str, path: str | None, report: Repor
     else:
         for engine in engines:
             _examine_engine(engine, report)
-        _connect(app, engines, path, report)
+        _connect(cast(WSGIApp, app), engines, path, report)
 
 
 def _examine_server(loaded: Loaded, report: Report, engines: list[EngineServer]) -> None:
