@@ -56,27 +56,22 @@ def test_an_application_may_print_and_leave_threads_behind(doctor: Doctor) -> No
 
 class TestPatching:
     def test_what_was_there_before(self, doctor: Doctor) -> None:
-        (doctor.folder / "helpers.py").write_text(
-            "import queue, threading\nfrom time import sleep\nfrom ssl import SSLContext\njobs = queue.Queue()\ndone = threading.Event()\n"
-        )
-        before = "import helpers, ssl, requests, threading, time\n"
-        before += "threading.Thread(target=time.sleep, args=(3600,), name='early', daemon=True).start()\n"
-        found = doctor("site_app:app", source=site(before=before + PATCH))
-        texts = found.texts("patching", "warning")
-        assert "imported before the standard library was patched: requests, ssl, urllib3 -> make " in texts[0]
-        assert texts[0].endswith("the first line of the program that starts it, or of the module site_app")
-        assert "threads were started before the standard library was patched: early" in texts[1]
-        assert "queues were made before the standard library was patched: helpers.jobs, helpers.done" in texts[2]
-        assert "names were taken from modules that were patched later: helpers.sleep, helpers.SSLContext" in texts[3]
-        assert "gevent warned: Monkey-patching ssl after ssl has already been imported" in texts[4]
-        assert len(texts) == 5 and found.status == 0
+        helpers = "import queue, threading\nfrom time import sleep\nfrom ssl import SSLContext\n"
+        (doctor.folder / "helpers.py").write_text(helpers + "jobs = queue.Queue()\ndone = threading.Event()\n")
+        found = doctor("site_app:app", source=site(before="import helpers, requests\n" + PATCH))
+        assert found.status == 0
+        imported, made, taken, warned = found.texts("patching", "warning")
+        assert "imported before the standard library was patched: requests, ssl, urllib3 -> make " in imported
+        assert imported.endswith("the first line of the program that starts it, or of the module site_app")
+        assert "queues were made before the standard library was patched: helpers.jobs, helpers.done" in made
+        assert "names were taken from modules that were patched later: helpers.sleep, helpers.SSLContext" in taken
+        assert "gevent warned: Monkey-patching ssl after ssl has already been imported" in warned
 
     def test_an_application_that_it_breaks(self, doctor: Doctor) -> None:
-        before = (
-            "import threading\nthreading.Thread(target=threading.Event().wait, name='early', daemon=True).start()\n"
-        )
+        before = "import threading, time\n"
+        before += "threading.Thread(target=time.sleep, args=(3600,), name='early', daemon=True).start()\n"
         found = doctor("site_app:app", source=site(before=before + PATCH))
-        assert "site_app:app can't be loaded" in found.only("application", "error")
+        assert "site_app:app can't be loaded: RuntimeError: " in found.only("application", "error")
         assert "threads were started before the standard library was patched: early" in found.only(
             "patching", "warning"
         )
