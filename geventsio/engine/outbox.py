@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
@@ -395,11 +394,3 @@ class DeflatingOutbox(WebSocketOutbox):
     def send(self, group: PacketGroup) -> bool:
         """See `Outbox`."""
         return self.write(group.deflated_frames(self._threshold, self._window_bits))
-
-
-def shut_write(sock: RawSocket) -> None:
-    """Tell the peer that no more comes; a socket that is gone already is no error."""
-    try:
-        sock.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass

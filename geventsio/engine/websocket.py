@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socket
+from contextlib import suppress
 from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gevent.event import Event
 
-from geventsio.engine.outbox import Bounds, DeflatingOutbox, RawSocket, WebSocketOutbox, shut_write
+from geventsio.engine.outbox import Bounds, DeflatingOutbox, RawSocket, WebSocketOutbox
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
 from geventsio.protocol.websocket import (
@@ -302,7 +304,9 @@ class WebSocketConnection:
             self._shut()
 
     def _shut(self) -> None:
-        shut_write(self._sock)
+        # That no more comes is news to nobody who is gone already.
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
 
     def _discard(self) -> None:
         try:

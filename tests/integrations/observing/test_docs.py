@@ -7,7 +7,7 @@ import re
 import pytest
 
 from geventsio.metrics.families import FAMILIES
-from tests.docs.pages import files, read
+from tests.docs.pages import blocks, files, read
 from tests.testing.project import Project
 
 #: What is tested with the files of each page.
@@ -154,7 +154,7 @@ TESTS = {
 
 @pytest.mark.parametrize("page", sorted(TESTS))
 def test_the_page_s_files_do_what_it_says(project: Project, page: str) -> None:
-    for name, source in files(page).items():
+    for name, source in files(blocks(page)).items():
         project.write(name, source)
     project.write("test_page.py", TESTS[page])
     result = project.run()
