@@ -65,6 +65,10 @@ class Outbox(Protocol):
         """How many packets wait."""
         ...
 
+    def waiting_bytes(self) -> int:
+        """How many bytes of packets wait, but for those that may be lost."""
+        ...
+
 
 class PollingOutbox:
     """Keeps packets until a poll, or an upgrade, takes them."""
@@ -108,6 +112,10 @@ class PollingOutbox:
     def waiting(self) -> int:
         """See `Outbox`."""
         return len(self._groups) if self._volatile is None else len(self._groups) + len(self._volatile)
+
+    def waiting_bytes(self) -> int:
+        """See `Outbox`."""
+        return self._bytes
 
     def take(self, max_payload: int, take: TakePayload = take_payload) -> bytes:
         """Return the payload of one poll: all that fits, at least one group; some must be waiting."""
@@ -192,7 +200,12 @@ class WebSocketOutbox:
 
     def waiting(self) -> int:
         """See `Outbox`."""
-        return 0 if self._frames is None else len(self._frames)
+        frames = self._frames  # another thread may ask
+        return 0 if frames is None else len(frames)
+
+    def waiting_bytes(self) -> int:
+        """See `Outbox`."""
+        return self._bytes
 
     def write(self, frames: bytes, bounded: bool = True) -> bool:
         """Write complete frames in one piece; False if too much is waiting already.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -14,7 +14,7 @@ from geventsio.sending.ack import AckSender
 if TYPE_CHECKING:
     from geventsio.socket import Socket
 
-__all__ = ["Call", "Take"]
+__all__ = ["AckCall", "BackgroundCall", "Call", "ConnectCall", "DisconnectCall", "ErrorCall", "Take"]
 
 
 # Made for each event: 0.08 us as a Struct, 0.18 us as a class with __slots__.
@@ -27,7 +27,12 @@ class Call(msgspec.Struct, eq=False):
         event: the event's name; "connect", "disconnect", or "ack" for the callback of an acknowledgement.
         ack_id: of the event; None if the client asked for no acknowledgement.
         kept: what several parameters of its handler take alike; only there for handlers that do.
+        kind: what the job is that it is made for: "connect", "event", "disconnect", "ack" for the callback of an
+            acknowledgement; "error" for an error handler and "background" for a greenlet that `io.spawn` has started,
+            with the `event` and `args` of the call that failed or started it.
     """
+
+    kind: ClassVar[str] = "event"
 
     socket: Socket
     args: list[Any]
@@ -57,6 +62,36 @@ class Call(msgspec.Struct, eq=False):
     def reason(self) -> Any:
         """Why the socket was disconnected; only for disconnect handlers."""
         return self.args[0]
+
+
+class ConnectCall(Call):
+    """Of the connect middlewares and the connect handler."""
+
+    kind: ClassVar[str] = "connect"
+
+
+class DisconnectCall(Call):
+    """Of a disconnect handler."""
+
+    kind: ClassVar[str] = "disconnect"
+
+
+class AckCall(Call):
+    """Of the callback of an acknowledgement."""
+
+    kind: ClassVar[str] = "ack"
+
+
+class ErrorCall(Call):
+    """Of an error handler's unit of work."""
+
+    kind: ClassVar[str] = "error"
+
+
+class BackgroundCall(Call):
+    """Of the unit of work of a greenlet that a handler has started."""
+
+    kind: ClassVar[str] = "background"
 
 
 #: Takes a parameter from a call, or raises `ExtractError`.
