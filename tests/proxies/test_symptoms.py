@@ -26,7 +26,7 @@ _SMALL_BODIES: Change = ("client_max_body_size 2m", "client_max_body_size 1k")
 
 def _report(proxy: Proxy, mode: str, what: str) -> tuple[str | None, list[Any] | None]:
     """The transport by which the official client connected, and what went wrong."""
-    command = [tools.node(), PROGRAM, tools.js_package("socket.io-client"), proxy.url, mode, what]
+    command: list[str | Path] = [tools.node(), PROGRAM, tools.js_package("socket.io-client"), proxy.url, mode, what]
     ended = subprocess.run(proxy.client_command(*command), capture_output=True, text=True, timeout=DEADLINE)
     assert (ended.returncode, ended.stderr) == (0, ""), ended
     report = json.loads(ended.stdout)
