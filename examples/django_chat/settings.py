@@ -42,6 +42,7 @@ TEMPLATES = [
     }
 ]
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
+PASSWORD_HASHERS = ["examples.django_chat.hashers.PooledHasher"]
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [("shared", HERE.parent / "static")]

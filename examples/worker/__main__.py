@@ -15,8 +15,12 @@ __all__: list[str] = []
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM; the worker ends with the app."""
     options = arguments(app)
-    command = [sys.executable, "-m", "examples.worker.worker", "--url", f"http://127.0.0.1:{options.port}"]
-    worker = subprocess.Popen(command, env={**os.environ, "WORKER_TOKEN": app.config["WORKER_TOKEN"]})
+    host = "127.0.0.1" if options.host == "0.0.0.0" else options.host
+    environ = {**os.environ, "WORKER_TOKEN": app.config["WORKER_TOKEN"]}
+    if options.certificate:
+        environ["SSL_CERT_FILE"] = options.certificate[0]  # trust it
+    url = f"{'https' if options.certificate else 'http'}://{host}:{options.port}"
+    worker = subprocess.Popen([sys.executable, "-m", "examples.worker.worker", "--url", url], env=environ)
     try:
         serve(io, app, options)
     finally:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,6 +122,7 @@ class Demo:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **self._environ},
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
+            start_new_session=True,
         )
         try:
             eventually(self._listens, f"{self} listens")
@@ -139,8 +140,9 @@ class Demo:
             raise
 
     def kill(self) -> None:
-        """End it as a crash would."""
-        self._process.kill()
+        """End it as a crash would, and what it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
