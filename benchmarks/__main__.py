@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import plot
 from benchmarks.loadgen import Load, LoadError, build
-from benchmarks.report import Round, describe_machine, render
+from benchmarks.ratios import Round
+from benchmarks.report import describe_machine, render
 from benchmarks.servers import SERVERS, ServerSpec, library_version, running
 from benchmarks.system import cores, raise_descriptor_limit
 from benchmarks.workloads import WORKLOADS, Workload
@@ -83,6 +85,8 @@ def _run_rounds(options: argparse.Namespace, servers: list[ServerSpec]) -> dict[
         turn = number % len(servers)
         order = servers[turn:] + servers[:turn]
         for workload in options.workloads:
+            if workload.rounds and number >= workload.rounds:
+                continue
             figures: Round = {}
             for server in order:
                 if not _belongs(server, workload):
@@ -99,6 +103,8 @@ def main() -> None:
     """Runs all rounds and writes the page; nothing is installed. Exits with 1 if a figure can't be relied on."""
     options = _parse_arguments()
     servers, notes = _installed(options.servers)
+    if how := plot.missing():
+        notes.append(f"the plot is left out; to draw it: `{how}`")
     for note in notes:
         print(note)
     if not servers:
@@ -116,6 +122,9 @@ def main() -> None:
         notes.append("**geventsio changed during the run: its figures are not those of one version**")
     page = render(results, options.workloads, servers, machine + notes)
     options.output.parent.mkdir(parents=True, exist_ok=True)
+    picture = options.output.with_suffix(".svg")
+    if plot.missing() is None and plot.draw(results, options.workloads, servers, picture):
+        page += f"\n![How much faster than Node]({picture.name})\n"
     options.output.write_text(page)
     options.output.with_suffix(".json").write_text(
         json.dumps({"machine": machine, "results": results}, indent=1) + "\n"

@@ -5,20 +5,20 @@ from __future__ import annotations
 import platform
 import subprocess
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from statistics import median
 
-from benchmarks.servers import NODE, PYTHON_SOCKETIO, ServerSpec
+from benchmarks import targets
+from benchmarks.ratios import Results, Round, Side, ratios, values
+from benchmarks.servers import FLOOR, NODE, PYTHON_SOCKETIO, ServerSpec
 from benchmarks.system import cpu_model
-from benchmarks.workloads import Column, Figures, Workload
+from benchmarks.workloads import Column, Workload
 
-__all__ = ["Round", "describe_machine", "render"]
-
-#: One round of one workload: the figures of each server by its name, or why there are none.
-Round = dict[str, Figures | str]
+__all__ = ["describe_machine", "render"]
 
 _PACKAGES = ("gevent", "gunicorn", "python-socketio", "gevent-websocket", "simple-websocket", "orjson", "websockets")
-_PEERS = ((PYTHON_SOCKETIO, "x python-socketio"), (NODE, "x Node"))
+_PEERS = ((PYTHON_SOCKETIO, "x python-socketio"), (NODE, "x Node"), (FLOOR, "x floor"))
 
 
 def describe_machine(load_averages: tuple[float, float]) -> list[str]:
@@ -49,46 +49,45 @@ def _format(column: Column, value: float) -> str:
     return f"{value * column.scale:,.{column.decimals}f}"
 
 
-def _values(rounds: list[Round], server: str, key: str) -> list[float]:
-    return [figures[key] for results in rounds if isinstance(figures := results.get(server), dict) and key in figures]
+def _ratio(
+    workload: Workload, column: Column, results: Results, server: ServerSpec, family: str, servers: list[ServerSpec]
+) -> str:
+    """Median over the rounds of the ratio to the best of a family in the same round."""
+    own, peer = Side(workload.name, column.key), Side(workload.name, column.key, family)
+    found = ratios(results, own, peer, servers, server)
+    return f"{median(found):.2f}" if found else "-"
 
 
-def _ratios(workload: Workload, column: Column, rounds: list[Round], server: str, peers: list[str]) -> str:
-    """Median over the rounds of the ratio to the best of the peers in the same round."""
-    best = min if workload.less_is_better else max
-    ratios = []
-    for results in rounds:
-        own = results.get(server)
-        others = [figures[column.key] for peer in peers if isinstance(figures := results.get(peer), dict)]
-        if isinstance(own, dict) and others:
-            ratios.append(own[column.key] / best(others))
-    return f"{median(ratios):.2f}" if ratios else "-"
-
-
-def _row(workload: Workload, rounds: list[Round], server: ServerSpec, servers: list[ServerSpec]) -> list[str]:
-    values = _values(rounds, server.name, workload.main.key)
-    failures = [text for results in rounds if isinstance(text := results.get(server.name), str)]
-    if not values:
+def _row(workload: Workload, results: Results, server: ServerSpec, servers: list[ServerSpec]) -> list[str]:
+    rounds = results[workload.name]
+    measured = values(rounds, server.name, workload.main.key)
+    failures = [text for figures in rounds if isinstance(text := figures.get(server.name), str)]
+    if not measured:
         return [server.name, f"failed: {failures[0]}"]
-    spread = f"{_format(workload.main, min(values))} to {_format(workload.main, max(values))}"
+    spread = f"{_format(workload.main, min(measured))} to {_format(workload.main, max(measured))}"
     if failures:
         spread += f"; {len(failures)} failed: {failures[0]}"
     cells = [server.name]
     for column in filter(None, (workload.main, workload.steady)):
-        cells.append(_format(column, median(_values(rounds, server.name, column.key))))
+        cells.append(_format(column, median(values(rounds, server.name, column.key))))
         if column is workload.main:
             cells.append(spread)
-        for family, _ in _PEERS:
-            peers = [other.name for other in servers if other.family == family]
-            cells.append(_ratios(workload, column, rounds, server.name, peers))
+        cells += [_ratio(workload, column, results, server, family, servers) for family, _ in _peers(rounds, servers)]
     for column in workload.more:
-        more = _values(rounds, server.name, column.key)
+        more = values(rounds, server.name, column.key)
         cells.append(_format(column, median(more)) if more else "-")
     return cells
 
 
-def _table(workload: Workload, rounds: list[Round], servers: list[ServerSpec]) -> list[str]:
-    peers = [heading for _, heading in _PEERS]
+def _peers(rounds: Sequence[Round], servers: list[ServerSpec]) -> list[tuple[str, str]]:
+    """Those that were measured with a workload, with the heading of the ratio to them."""
+    measured = {server.family for server in servers if any(server.name in figures for figures in rounds)}
+    return [peer for peer in _PEERS if peer[0] in measured]
+
+
+def _table(workload: Workload, results: Results, servers: list[ServerSpec]) -> list[str]:
+    rounds = results[workload.name]
+    peers = [heading for _, heading in _peers(rounds, servers)]
     headings = ["server", workload.main.heading, "spread", *peers]
     if workload.steady:
         headings += [workload.steady.heading, *peers]
@@ -98,14 +97,14 @@ def _table(workload: Workload, rounds: list[Round], servers: list[ServerSpec]) -
     for server in servers:
         if server.name not in measured:
             continue
-        cells = _row(workload, rounds, server, servers)
+        cells = _row(workload, results, server, servers)
         cells += [""] * (len(headings) - len(cells))
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return [*lines, ""]
 
 
 def render(
-    results: dict[str, list[Round]],
+    results: Results,
     workloads: list[Workload],
     servers: list[ServerSpec],
     notes: list[str],
@@ -118,14 +117,20 @@ def render(
         servers: in the order of the rows.
         notes: what to say above the tables.
     """
-    rounds = len(next(iter(results.values())))
+    rounds = max(map(len, results.values()))
     lines = ["# Figures", "", *(f"* {note}" for note in notes)]
     lines += [
         f"* medians of {rounds} interleaved rounds, spread from the lowest to the highest",
+        *(
+            f"* {workload.name}: {workload.rounds} rounds"
+            for workload in workloads
+            if (workload.rounds or rounds) < rounds
+        ),
         "* ratios are medians of the ratios within each round, to the better of the servers of that project",
         "* server and load on one core each; a 32-byte JSON argument where nothing else is said",
         "",
+        *targets.table(results, servers),
     ]
     for workload in workloads:
-        lines += _table(workload, results[workload.name], servers)
+        lines += _table(workload, results, servers)
     return "\n".join(lines)

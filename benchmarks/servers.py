@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks.system import cpu_seconds, pin_to, process_tree, pss_bytes
 
 __all__ = [
+    "FLOOR",
     "GEVENTSIO",
     "NODE",
     "PYTHON_SOCKETIO",
@@ -164,9 +165,12 @@ _FLOOR_WORKLOADS = frozenset(
 def _floor(reader: str) -> ServerSpec:
     command = (sys.executable, "-m", "benchmarks.peers.floor", "--reader", reader)
     packages = (("gevent", "gevent"), ("websockets", "websockets"))
-    return ServerSpec(f"floor-{reader}", "floor", command, packages, only=_FLOOR_WORKLOADS)
+    # Ratios are to the bare gevent sockets: the other floor leaves out gevent's greenlets, as we do.
+    family = FLOOR if reader == "greenlet" else f"floor-{reader}"
+    return ServerSpec(f"floor-{reader}", family, command, packages, only=_FLOOR_WORKLOADS)
 
 
+FLOOR = "floor"
 GEVENTSIO = "geventsio"
 PYTHON_SOCKETIO = "python-socketio"
 NODE = "node"

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from benchmarks.loadgen import Load
 from benchmarks.servers import RunningServer
 
-__all__ = ["WORKLOADS", "Column", "Figures", "Workload"]
+__all__ = ["LESS_IS_BETTER", "WORKLOADS", "Column", "Figures", "Workload"]
 
 Figures = dict[str, float]
 Run = Callable[[RunningServer, Load, float], Figures]
+
+#: Figures of which the lower one is the better.
+LESS_IS_BETTER = frozenset({"bytes_per_client", "idle_cpu", "latency_p50", "latency_p99", "process_bytes"})
 
 _WARM_CLIENTS = 100  # connected first and kept: what a server loads or allocates once is not the clients' memory
 _IDLE_CLIENTS = 2_000
@@ -47,10 +50,10 @@ class Workload:
         main: the figure that spread and ratios are given for.
         more: further figures, medians only.
         steady: a figure that suffers less when something else runs on the server's core; it has ratios, too.
-        less_is_better: True for memory and latency.
         server_options: added to the server's command line.
         families: the projects whose servers are measured; None for all that can serve it.
         quick: whether `--quick` runs it.
+        rounds: at most so many, for what takes long and hardly spreads; None for all.
     """
 
     name: str
@@ -59,10 +62,10 @@ class Workload:
     main: Column
     more: tuple[Column, ...] = ()
     steady: Column | None = None
-    less_is_better: bool = False
     server_options: tuple[str, ...] = ()
     families: frozenset[str] | None = None
     quick: bool = True
+    rounds: int | None = None
 
 
 def _load(workload: str, *arguments: object) -> Run:
@@ -124,11 +127,11 @@ def _disturbed(name: str, title: str, *arguments: object) -> Workload:
     run = _load("echo", "--clients", 100, *_STORM, *arguments)
     main = Column("latency_p99", "p99 ms", 1e-3, 2)
     more = (Column("latency_p50", "p50 ms", 1e-3, 2), Column("rate", "messages/s"), *_CPU)
-    return Workload(name, title, run, main, more, less_is_better=True, quick=False)
+    return Workload(name, title, run, main, more, quick=False)
 
 
 def _memory(name: str, title: str, browser: bool) -> Workload:
-    return Workload(name, title, _idle(browser), _MEMORY, _PROCESS, less_is_better=True)
+    return Workload(name, title, _idle(browser), _MEMORY, _PROCESS)
 
 
 WORKLOADS = (
@@ -179,7 +182,7 @@ WORKLOADS = (
         _many_idle,
         Column("idle_cpu", "% of a core", 100, 2),
         _PROCESS,
-        less_is_better=True,
         quick=False,
+        rounds=3,
     ),
 )

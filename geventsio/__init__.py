@@ -39,7 +39,7 @@ from geventsio.extracting.extract import (
 )
 from geventsio.handling.middleware import EventCall, Next
 from geventsio.handling.unit_of_work import UnitOfWork
-from geventsio.namespaces.class_namespace import ClassNamespace, event
+from geventsio.namespaces.class_namespace import ClassNamespace, event, threadpool
 from geventsio.namespaces.namespace import Namespace
 from geventsio.namespaces.table import DynamicNamespace
 from geventsio.sending.ack import AckFuture, AckSender
@@ -101,4 +101,5 @@ __all__ = [
     "copy_current_context",
     "event",
     "http_extensions",
+    "threadpool",
 ]

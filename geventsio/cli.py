@@ -1,4 +1,4 @@
-"""The command `python -m geventsio module:app`: serve a WSGI app from the command line."""
+"""The command `python -m geventsio module:app`: serve a WSGI app from the command line, or have it examined."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from geventsio.doctor import command as doctor
 from geventsio.server import SocketIO
 from geventsio.wsgi import serve
 
@@ -20,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: of the command line; None takes the process's own.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["doctor"]:
+        doctor.main(arguments[1:])
     options = _parse(arguments)
     sys.path.insert(0, options.chdir)
     try:
@@ -35,11 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m geventsio",
         description="Serve a WSGI app or a SocketIO object with gevent's pywsgi: for development, small deployments.",
-        epilog="To monkey-patch the standard library first: python -m gevent.monkey --module geventsio module:app",
+        epilog="To monkey-patch the standard library first: python -m gevent.monkey --module geventsio module:app. "
+        "To hear what is wrong with a setup: python -m geventsio doctor --help",
     )
     parser.add_argument("app", metavar="module:app", help="a module and the name of a WSGI app or a SocketIO in it")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, ClassVar
 
+from geventsio.engine.log_fields import fields
 from geventsio.engine.runtime import Assembler
 from geventsio.engine.session import Session
 from geventsio.engine.timeouts import Timeouts
@@ -76,6 +77,10 @@ class Client:
             logger.debug("closing a connection: attachments did not come in time")
             self.session.drop(DisconnectReason.PARSE_ERROR)
 
+    def not_connected(self) -> None:
+        """Close a connection that has not come into a namespace in time."""
+        self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
+
     def closed(self, reason: DisconnectReason) -> None:
         """Learn that the Engine.IO session has ended."""
         self._io.connecting.cancel(self)
@@ -107,7 +112,7 @@ class Client:
         try:
             error = encode(path, self._refusal(message, data))
         except SerializeError:
-            logger.exception("the data of a refusal can't be sent")
+            logger.exception("the data of a refusal can't be sent", extra=fields(self.session.environ, namespace=path))
             error = encode(path, self._refusal(message, None))
         self.session.send_group(error)
 
@@ -178,19 +183,24 @@ class Client:
             raise ProtocolError("too many namespaces")
         namespace = self._io.namespaces.find(path)
         if namespace is None:
+            if self._io.metrics is not None:
+                self._io.metrics.refuse_unknown_namespace()
             error = self._io.parser.encode_connect_error(path, {"message": "Invalid namespace"})
             self.session.send_group(error)
             return
         if self._left is not None:
             self._left.pop(path, None)
         self._unfinished += 1
-        socket = self.sockets[path] = Socket(self, namespace)
+        socket = self.sockets[path] = self._io.socket_class(self, namespace)
         socket.connect({} if packet.data is None else packet.data)
 
     def _hold_back(self, socket: Socket) -> None:
         """Read nothing more from a client whose handlers can't keep up."""
         if socket.pending_events > HARD_LIMIT * self._io.options.max_pending_events:
-            logger.warning("closing a connection: too many events of one socket wait for their handlers")
+            logger.warning(
+                "closing a connection: too many events of one socket wait for their handlers",
+                extra=fields(self.session.environ, namespace=socket.ns, socket_id=socket.id),
+            )
             self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
         elif not any(other.owes_ack for other in self.sockets.values()):  # or the answer could not be read
             self.session.pause()

@@ -48,6 +48,7 @@ _COUNTS = {
     "max_attachment_bytes": "bytes",
     "max_connections": "connections",
     "max_connections_per_address": "connections",
+    "threadpool_size": "threads",
     "rate_burst": "messages",
     "rate_burst_per_address": "messages",
 }
@@ -57,7 +58,8 @@ _OPTIONAL = frozenset({"max_connections", "max_connections_per_address", "rate_b
 _THRESHOLDS = frozenset({"per_message_deflate", "http_compression"})
 _COOKIE_ATTRIBUTES = ("name", "path", "domain", "max_age", "secure", "httponly", "samesite")
 _SWITCHES = frozenset(
-    "allow_eio3 allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client".split()
+    "allow_eio3 allow_upgrades cleanup_empty_child_namespaces concurrent_handlers cors_credentials serve_client "
+    "sticky_sessions".split()
 )
 _PARSERS = ("common", "msgpack")
 
@@ -92,6 +94,8 @@ class EngineOptions:
             attributes that differ from HttpOnly, SameSite=Lax, Path=/ and, over https, Secure. None sets none.
         trusted_proxies: whose X-Forwarded-For, -Host and -Proto (or, without these, Forwarded) count: the
             number of proxies that each request comes through, or their addresses or networks. None for nobody.
+        sticky_sessions: whether something in front of several worker processes keeps each client with one of them, so
+            that polling works; without it handshakes by polling are refused there, and websockets served.
         max_connections: sessions at a time; more are answered 503. None for any number.
         max_connections_per_address: the same for one client address (of IPv6, one /64 network); answered 429.
         rate_limit: messages a second that one client may send, where a binary attachment counts as one; what is
@@ -124,6 +128,7 @@ class EngineOptions:
     allow_request: Callable[[dict[str, Any]], object] | None = None
     cookie: str | Mapping[str, Any] | None = None
     trusted_proxies: ProxyRule = None
+    sticky_sessions: bool = False
     max_connections: int | None = None
     max_connections_per_address: int | None = None
     rate_limit: float | None = None
@@ -167,6 +172,7 @@ class SocketIOOptions:
         client_dir: folder with the client's bundles; None looks for `node_modules/socket.io-client/dist`.
         concurrent_handlers: whether a socket's next event is handled while an earlier one's handler blocks;
             `concurrent` says it for one handler.
+        threadpool_size: native threads for handlers that are registered with `threadpool=True`; what is more waits.
         state: values that handlers take as `State[T]`, by their types; one of each type.
     """
 
@@ -180,6 +186,7 @@ class SocketIOOptions:
     serve_client: bool = True
     client_dir: str | None = None
     concurrent_handlers: bool = False
+    threadpool_size: int = 10
     state: Collection[object] = ()
 
     def __post_init__(self) -> None:
@@ -201,7 +208,7 @@ def split_options(options: dict[str, Any]) -> tuple[EngineOptions, SocketIOOptio
     options = {"req_path": "/socket.io", **options}
     engine_names = {field.name for field in fields(EngineOptions)}
     socketio_names = {field.name for field in fields(SocketIOOptions)}
-    check_names(options, engine_names | socketio_names | {"adapter"})
+    check_names(options, engine_names | socketio_names | {"adapter", "metrics"})
     engine = EngineOptions(**{name: value for name, value in options.items() if name in engine_names})
     return engine, SocketIOOptions(**{name: value for name, value in options.items() if name in socketio_names})
 

@@ -18,6 +18,7 @@ from geventsio.client import Client
 from geventsio.client4 import Client4
 from geventsio.config import check_duration, split_options
 from geventsio.engine.drain import TURN
+from geventsio.engine.native import NativePool, in_hub
 from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
@@ -26,6 +27,7 @@ from geventsio.errors import NamespaceError
 from geventsio.handling.dispatch import describe_job
 from geventsio.handling.registry import HandlerKinds
 from geventsio.handling.unit_of_work import UnitOfWork
+from geventsio.metrics import Metrics, check_metrics
 from geventsio.namespaces.class_namespace import ClassNamespace
 from geventsio.namespaces.namespace import Namespace, normal_path
 from geventsio.namespaces.table import DynamicNamespace, Namespaces
@@ -55,6 +57,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
 
     Args:
         adapter: makes the adapter of each namespace, from its path and its sockets.
+        metrics: counts and measures; None for nothing of that.
         options: see `geventsio.config.EngineOptions` and `SocketIOOptions`; durations in seconds, sizes in bytes.
 
     Raises:
@@ -62,7 +65,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         ValueError: an option is out of range.
     """
 
-    def __init__(self, *, adapter: Callable[..., Adapter] = LocalAdapter, **options: Any) -> None:
+    def __init__(
+        self, *, adapter: Callable[..., Adapter] = LocalAdapter, metrics: Metrics | None = None, **options: Any
+    ) -> None:
         if not callable(adapter):
             raise TypeError(
                 f"adapter must make an adapter from a path and its sockets, as a class does; not {adapter!r}"
@@ -82,6 +87,12 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
         self.engine.drained_with = self
+        self.native = NativePool(self.engine, self.options.threadpool_size)
+        self.socket_class: type[Socket] = Socket
+        self.namespace_class: type[Namespace] = Namespace
+        self.metrics = metrics
+        if metrics is not None:
+            check_metrics(metrics).attach(self)
         self.namespaces = Namespaces(self, adapter)
         self._closing: Greenlet[..., None] | None = None
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
@@ -173,8 +184,8 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         and the handler of one event; a disconnect handler; a callback of an acknowledgement; an error handler; and a
         greenlet that one of these starts with `spawn`, as long as it runs. The factory is called anew for each of
         them, with the call: `call.socket`, `call.event` ("connect", "disconnect" or "ack" where there is no event),
-        `call.args`. Several are nested in the order in which they were added, the first one outermost. For handlers
-        of all namespaces, class-based and dynamic ones included.
+        `call.args`, and `call.kind`, which tells error handlers and greenlets from what has failed or started them.
+        Several are nested in the order in which they were added, the first one outermost.
 
             @io.unit_of_work
             @contextmanager
@@ -307,8 +318,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """
         if seconds != 0:
             check_duration("seconds", seconds)
-        self.check_thread("greenlets can only be started")
-        return spawn(seconds, function, *args, **kwargs)
+        return in_hub(spawn, self, seconds, function, *args, **kwargs)
 
     # What namespaces, clients and operators use
 
@@ -316,6 +326,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """Let go of the hub when nobody is connected: see `geventsio.engine.release`."""
         release(self.engine)
         self.__dict__.pop("connecting", None)
+        self.native.close()
         self._ack_deadlines.clear()
 
     def call(self, function: Callable[..., object], *args: Any) -> None:
@@ -339,7 +350,8 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:
             self._ack_deadlines = {key: kept for key, kept in self._ack_deadlines.items() if kept}
-            deadlines = Timeouts(self.engine.runtime.clock, seconds, _expire)
+            expire = _expire if self.metrics is None else self.metrics.expire_ack
+            deadlines = Timeouts(self.engine.runtime.clock, seconds, expire)
             self._ack_deadlines[seconds] = deadlines
         return deadlines
 
@@ -355,7 +367,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
     @cached_property
     def connecting(self) -> Timeouts[Client]:
         """Clients that are in no namespace yet, with the time they have to connect to one."""
-        return Timeouts(self.engine.runtime.clock, self.options.connect_timeout, _close_unconnected)
+        return Timeouts(self.engine.runtime.clock, self.options.connect_timeout, Client.not_connected)
 
     def _target(self) -> Target:
         return self.of("/")._target()
@@ -381,10 +393,6 @@ def _receive(session: Session, data: str | bytes) -> None:
 
 def _closed(session: Session, reason: DisconnectReason) -> None:
     session.data.closed(reason)
-
-
-def _close_unconnected(client: Client) -> None:
-    client.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
 
 
 def _expire(pending: PendingAck) -> None:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from geventsio.adapters.values import RemoteSocketData
+from geventsio.engine.native import in_hub
 from geventsio.engine.workers import JobQueue
 from geventsio.errors import ConnectRefused, SocketClosedError
 from geventsio.extensions import Extensions
@@ -134,7 +135,7 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
     @property
     def rooms(self) -> frozenset[str]:
         """The rooms it has joined. In a disconnect handler they are still there."""
-        return self.namespace.adapter.socket_rooms(self)
+        return in_hub(self.namespace.adapter.socket_rooms, self)
 
     # Sending
 
@@ -320,6 +321,7 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
     def _disconnect(self) -> None:
         if self._state is State.CONNECTING:  # the client waits for an answer; the middleware that runs ends for itself
             self._state = State.REFUSED
+            self.namespace.count_refusal("refused")
             self.client.refused(self, ConnectRefused().message, None)
             return
         if self._state is State.CONNECTED:

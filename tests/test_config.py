@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "allow_request": None,
     "cookie": None,
     "trusted_proxies": None,
+    "sticky_sessions": False,
     "max_connections": None,
     "max_connections_per_address": None,
     "rate_limit": None,
@@ -51,6 +52,7 @@ DEFAULTS: dict[str, Any] = {
     "serve_client": True,
     "client_dir": None,
     "concurrent_handlers": False,
+    "threadpool_size": 10,
     "state": (),
 }
 
@@ -64,12 +66,13 @@ COUNTS = {
     "max_attachment_bytes": "bytes",
     "max_connections": "connections",
     "max_connections_per_address": "connections",
+    "threadpool_size": "threads",
     "rate_burst": "messages",
     "rate_burst_per_address": "messages",
 }
 THRESHOLDS = ["per_message_deflate", "http_compression"]
 SWITCHES = ["allow_eio3", "allow_upgrades", "cleanup_empty_child_namespaces", "concurrent_handlers"]
-SWITCHES += ["cors_credentials", "serve_client"]
+SWITCHES += ["cors_credentials", "serve_client", "sticky_sessions"]
 
 
 def label(value: object) -> str:
@@ -139,7 +142,10 @@ def test_an_unknown_name_is_an_error_that_tells_the_closest(name: str, closest: 
 def test_a_name_that_is_like_no_other_is_an_error_that_tells_them_all() -> None:
     with pytest.raises(TypeError) as caught:
         split_options({"xyzzy": 1})
-    assert str(caught.value) == f"unknown option 'xyzzy'; the options are {', '.join(sorted([*DEFAULTS, 'adapter']))}"
+    assert (
+        str(caught.value)
+        == f"unknown option 'xyzzy'; the options are {', '.join(sorted([*DEFAULTS, 'adapter', 'metrics']))}"
+    )
 
 
 @pytest.mark.parametrize("name", [*DEFAULTS, "adapter"])

@@ -16,7 +16,7 @@ from tests.tools import require
 
 ROOT = Path(__file__).parent.parent
 # What an integration integrates, and no more than that, may be missing.
-OPTIONAL = frozenset({"django", "flask", "gunicorn"})
+OPTIONAL = frozenset({"django", "flask", "gunicorn", "prometheus_client"})
 
 FILES = sorted((ROOT / "geventsio").rglob("*.py"))
 MODULES = [

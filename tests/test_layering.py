@@ -28,10 +28,10 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         "Socket.IO API",
         frozenset(
             "background client client4 context embedded extensions extracting globals handling handshake".split()
-            + "namespaces sending server socket static wsgi".split()
+            + "metrics namespaces sending server socket static wsgi".split()
         ),
     ),
-    ("users of the API", frozenset({"", "__main__", "cli", "integrations", "testing"})),
+    ("users of the API", frozenset({"", "__main__", "cli", "doctor", "integrations", "testing"})),
 )
 
 GEVENT = frozenset({"gevent", "geventwebsocket", "greenlet", "simple_websocket"})

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import gevent
 
+from geventsio.engine.counts import CountingSocket, Traffic
 from geventsio.engine.drain import TURN
 from geventsio.engine.requests import check_handshake, upgrade_headers
 from geventsio.engine.responses import ErrorCode, RequestError, Response
@@ -62,11 +63,18 @@ class Acceptor:
         limits: what each client may do.
         close_timeout: seconds that a close handshake may take.
         deflate_threshold: bytes from which on messages are compressed; None agrees to no compression.
+        traffic: where the connections' bytes are counted; None if nobody wants to know.
     """
 
     def __init__(
-        self, runtime: Runtime, limits: Limits, close_timeout: float, deflate_threshold: int | None = None
+        self,
+        runtime: Runtime,
+        limits: Limits,
+        close_timeout: float,
+        deflate_threshold: int | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
+        self._traffic = traffic
         self._runtime = runtime
         self._limits = limits
         self._deflate_threshold = deflate_threshold
@@ -127,7 +135,8 @@ class Acceptor:
         headers = [*upgrade_headers(environ), *more]
         deflation = self._negotiate(environ, headers)
         taken = take_over(environ, start_response, headers)
-        connection = WebSocketConnection(self._runtime, taken.sock, _Nobody(), self._limits, self._closing, deflation)
+        sock = taken.sock if self._traffic is None else CountingSocket(taken.sock, self._traffic)
+        connection = WebSocketConnection(self._runtime, sock, _Nobody(), self._limits, self._closing, deflation)
         return Accepted(connection, taken)
 
     def _negotiate(self, environ: Environ, headers: list[tuple[str, str]]) -> Deflation | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from geventsio.config import EngineOptions
+from geventsio.engine.log_fields import fields
 from geventsio.engine.responses import RequestError
 from geventsio.engine.sparse_log import SparseLog
 from geventsio.types import DisconnectReason
@@ -17,6 +18,7 @@ __all__ = ["Complaints"]
 
 #: A logger of their own, for who knows them and wants to hear no more of them.
 logger = logging.getLogger("geventsio.engine.complaints")
+engine_logger = logging.getLogger("geventsio.engine")
 
 
 class Complaints:
@@ -39,11 +41,16 @@ class Complaints:
         """Take it that a session has ended."""
         message = self._reasons.get(reason)
         if message is not None:
-            self._log.warn(reason.value, message, session.environ.get("REMOTE_ADDR") or "one on a Unix socket")
+            extra = fields(session.environ, reason=reason.value)
+            self._log.warn(reason.value, message, extra["remote_addr"] or "one on a Unix socket", extra=extra)
+        elif engine_logger.isEnabledFor(logging.INFO):  # the environ is made again each time
+            extra = fields(session.environ, reason=reason.value)
+            engine_logger.info("a client has left: %s", reason.value, extra=extra)
 
-    def refused(self, error: RequestError) -> None:
+    def refused(self, error: RequestError, environ: dict[str, Any]) -> None:
         """Take it that a request was refused."""
+        extra = fields(environ, reason=error.code.value[1])
         if error.is_misconfiguration:
-            self._log.warn(str(error), "refused a request: %s", error)
+            self._log.warn(str(error), "refused a request: %s", error, extra=extra)
         else:
-            logger.info("refused a request: %s", error)
+            logger.info("refused a request: %s", error, extra=extra)

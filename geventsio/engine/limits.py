@@ -8,6 +8,7 @@ from collections.abc import Sized
 from ipaddress import IPv6Address
 from typing import Any
 
+from geventsio.engine.log_fields import fields
 from geventsio.engine.proxies import address_of
 from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.engine.sparse_log import SparseLog
@@ -49,7 +50,12 @@ class Capacity:
         if self._limit is not None:
             count = len(self._sessions)
             if count >= self._limit:
-                self._log.warn("full", "refused a client: there are max_connections=%d sessions", self._limit)
+                self._log.warn(
+                    "full",
+                    "refused a client: there are max_connections=%d sessions",
+                    self._limit,
+                    extra=fields(environ),
+                )
                 raise RequestError(ErrorCode.OVERLOADED)
             if count >= self._limit * NEARLY_FULL:
                 self._log.warn("nearly", "%d sessions of max_connections=%d are taken", count, self._limit)
@@ -61,6 +67,7 @@ class Capacity:
                     "refused a client: there are max_connections_per_address=%d sessions of %s",
                     self._limit_per_address,
                     address,
+                    extra=fields(environ),
                 )
                 raise RequestError(ErrorCode.TOO_MANY_CONNECTIONS)
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from geventsio.config import OriginRule
+from geventsio.engine.log_fields import fields
 from geventsio.engine.proxies import is_forwarded
 from geventsio.engine.sparse_log import SparseLog
 
@@ -48,7 +49,8 @@ class OriginPolicy:
         try:
             return self._matches(origin, self._rule, environ)
         except Exception:
-            logger.exception("cors_allowed_origins failed on the Origin %r", origin[:MAX_LOGGED])
+            shown = origin[:MAX_LOGGED]
+            logger.exception("cors_allowed_origins failed on the Origin %r", shown, extra=fields(environ))
             return False
 
     def report(self, environ: Environ) -> None:
@@ -67,6 +69,7 @@ class OriginPolicy:
             origin,
             expected,
             hint,
+            extra=fields(environ, reason="Origin not allowed"),
         )
 
     def headers(self, environ: Environ) -> list[tuple[str, str]]:

@@ -65,6 +65,10 @@ class Outbox(Protocol):
         """How many packets wait."""
         ...
 
+    def waiting_bytes(self) -> int:
+        """How many bytes of packets wait, but for those that may be lost."""
+        ...
+
 
 class PollingOutbox:
     """Keeps packets until a poll, or an upgrade, takes them."""
@@ -108,6 +112,10 @@ class PollingOutbox:
     def waiting(self) -> int:
         """See `Outbox`."""
         return len(self._groups) if self._volatile is None else len(self._groups) + len(self._volatile)
+
+    def waiting_bytes(self) -> int:
+        """See `Outbox`."""
+        return self._bytes
 
     def take(self, max_payload: int, take: TakePayload = take_payload) -> bytes:
         """Return the payload of one poll: all that fits, at least one group; some must be waiting."""
@@ -172,7 +180,8 @@ class WebSocketOutbox:
 
     def send(self, group: PacketGroup) -> bool:
         """See `Outbox`."""
-        return self.write(group.frames)
+        frames = group.built
+        return self.write(group.frames if frames is None else frames)
 
     def send_volatile(self, kind: Hashable, group: PacketGroup) -> None:
         """See `Outbox`. The client keeps up as long as the kernel takes what is written to it."""
@@ -191,7 +200,12 @@ class WebSocketOutbox:
 
     def waiting(self) -> int:
         """See `Outbox`."""
-        return 0 if self._frames is None else len(self._frames)
+        frames = self._frames  # another thread may ask
+        return 0 if frames is None else len(frames)
+
+    def waiting_bytes(self) -> int:
+        """See `Outbox`."""
+        return self._bytes
 
     def write(self, frames: bytes, bounded: bool = True) -> bool:
         """Write complete frames in one piece; False if too much is waiting already.
@@ -220,6 +234,11 @@ class WebSocketOutbox:
         self._bytes += len(frames)
         return True
 
+    def gather(self) -> None:
+        """Send what is written in the rest of this tick at its end, in one piece."""
+        ticker = self._ticker
+        self._tick = ticker.number if ticker.is_running else ticker.begin()
+
     def hold(self) -> None:
         """Keep what is written next for a moment, so that it arrives apart from what has gone out.
 
@@ -237,12 +256,15 @@ class WebSocketOutbox:
             sent = self._try_send(batch)
             if self._failed is None:
                 return
+            if sent == self._bytes:
+                break
             self._bytes -= sent
             _drop(self._frames, sent)
             if sent < len(batch):
                 self._await_writable()
                 return
         self._frames = None
+        self._bytes = 0
         self._settle()
 
     def close(self) -> None:

@@ -147,6 +147,8 @@ class PollingTransport:
         try:
             options = session.server.options
             body = read_body(environ, options.max_payload, options.body_timeout)
+            if session.server.counts is not None:
+                session.server.counts.polling.received += len(body)
             end = monotonic() + SLICE
             for packet in self._codec.decode(body, environ.get("CONTENT_TYPE", "")):
                 if packet.type is PacketType.CLOSE and self._poll is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from geventsio.config import EngineOptions
 from geventsio.engine.clock import Clock, Timer
 from geventsio.engine.limits import address_key
+from geventsio.engine.log_fields import fields
 from geventsio.engine.responses import ErrorCode, RequestError
 from geventsio.engine.sparse_log import SparseLog
 from geventsio.engine.timeouts import Timeouts
@@ -172,7 +173,11 @@ class AddressRate:
         now = self._clock().now()
         if max(self._due.get(address, now) - now, 0) + self._interval > self._tolerance:
             self._log.warn(
-                address, "refused a client: %s is over rate_limit_per_address=%s", address, f"{self._rate:g}"
+                address,
+                "refused a client: %s is over rate_limit_per_address=%g",
+                address,
+                self._rate,
+                extra=fields(environ),
             )
             raise RequestError(ErrorCode.TOO_MANY_REQUESTS)
         self._take(address, now)

@@ -34,6 +34,7 @@ class ErrorCode(Enum):
     OVERLOADED = (None, "Too many connections", HTTPStatus.SERVICE_UNAVAILABLE)
     TOO_MANY_CONNECTIONS = (None, "Too many connections of one client", HTTPStatus.TOO_MANY_REQUESTS)
     TOO_MANY_REQUESTS = (None, "Too many requests", HTTPStatus.TOO_MANY_REQUESTS)
+    SEVERAL_PROCESSES = (None, "Polling needs sticky sessions", HTTPStatus.INTERNAL_SERVER_ERROR)
     REQUEST_TIMEOUT = (None, "Request timeout", HTTPStatus.REQUEST_TIMEOUT)
 
 

@@ -13,6 +13,7 @@ from geventsio.engine.admission import Admission
 from geventsio.engine.complaints import Complaints
 from geventsio.engine.compression import compress
 from geventsio.engine.cookies import cookie_headers
+from geventsio.engine.counts import EngineCounts
 from geventsio.engine.drain import Drainable, WaitGroup, close_sessions, drain_at_exit
 from geventsio.engine.eio3 import Session3
 from geventsio.engine.handshake import Handshake, new_sid
@@ -82,6 +83,8 @@ class EngineServer:
         self.describe_job: DescribeJob = _describe_job
         #: What is drained in this server's place when the process stops: a server on top of it.
         self.drained_with: Drainable | None = None
+        #: What is counted, if anything is; to be set before the first request.
+        self.counts: EngineCounts | None = None
         self._compress_from = size_threshold("http_compression", self.options.http_compression)
         self.bounds = Bounds(self.options.max_buffer_size, self.options.max_buffer_bytes)
         self.sessions: dict[str, Session] = {}
@@ -119,7 +122,9 @@ class EngineServer:
         """Makes websocket connections."""
         options = self.options
         threshold = size_threshold("per_message_deflate", options.per_message_deflate)
-        return Acceptor(self.runtime, Limits(self.bounds, options.max_payload), options.close_timeout, threshold)
+        limits = Limits(self.bounds, options.max_payload)
+        traffic = None if self.counts is None else self.counts.websocket
+        return Acceptor(self.runtime, limits, options.close_timeout, threshold, traffic)
 
     @cached_property
     def _last_polls(self) -> Timeouts[Session]:
@@ -147,7 +152,7 @@ class EngineServer:
         try:
             response = self._respond(environ, start_response, is_allowed)
         except RequestError as error:
-            self._complaints.refused(error)
+            self._refused(error, environ)
             if is_upgraded(environ):
                 self.acceptor.refuse_upgraded(environ, start_response, error)
                 return []
@@ -167,6 +172,8 @@ class EngineServer:
             more.append(("Connection", "close"))
         if ends:
             end_connection(environ, start_response)
+        if self.counts is not None:
+            self.counts.polling.sent += len(response.body)
         start_response(response.status_line, response.wsgi_headers(more))
         return [] if environ.get("REQUEST_METHOD") == "HEAD" else [response.body]
 
@@ -229,6 +236,8 @@ class EngineServer:
         session.heartbeat.stop(session)
         self.rates.forget(session)
         self._complaints.ended(session, reason)
+        if self.counts is not None:
+            self.counts.end(reason)
         if self._inline:
             self._on_close(session, reason)
         else:
@@ -276,6 +285,7 @@ class EngineServer:
         return session
 
     def _open_polling(self, environ: Environ, request: EngineRequest) -> Response:
+        self._admission.check_polling(environ)
         self._admission.ask(environ)
         session = _SESSIONS[request.protocol](self, new_sid(), Handshake(environ))
         polling = session.start_polling(request.base64)
@@ -324,6 +334,7 @@ class EngineServer:
         try:
             self._admission.check(environ)
         except RequestError as error:
+            self._refused(error, environ)
             refuse(connection, error)
             return
         session = kind(self, sid, Handshake(environ))
@@ -350,10 +361,17 @@ class EngineServer:
         if self.runtime.watchdog is not None:
             self.runtime.watchdog.watch(self.sessions)
         session.heartbeat.start(session)
+        if self.counts is not None:
+            self.counts.open(session)
         if self._inline:
             self._on_connect(session)
         else:
             session.jobs.submit(self._on_connect, session)
+
+    def _refused(self, error: RequestError, environ: dict[str, Any]) -> None:
+        self._complaints.refused(error, environ)
+        if self.counts is not None:
+            self.counts.refuse(error)
 
     def _deliver_counted(self, session: Session, data: str | bytes) -> None:
         self._deliver(session, data)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from geventsio.engine.handshake import Handshake
 from geventsio.engine.heartbeat import ClientHeartbeat, Heartbeat
+from geventsio.engine.log_fields import fields
 from geventsio.engine.outbox import Outbox
 from geventsio.engine.pausing import Pausable
 from geventsio.engine.polling import PollingTransport
@@ -287,7 +288,7 @@ class Session(Pausable):
             else:
                 self.receive_packet(decode_packet(message))
         except ProtocolError as error:
-            logger.debug("closing a session: %s", error)
+            logger.debug("closing a session: %s", error, extra={"reason": str(error)})
             self.drop(DisconnectReason.PARSE_ERROR)
         except Exception:
             self._fail()
@@ -364,7 +365,7 @@ class Session(Pausable):
             self._fail()
 
     def _fail(self) -> None:
-        logger.exception("uncaught exception while a message was taken")
+        logger.exception("uncaught exception while a message was taken", extra=fields(self.environ))
         self.close(DisconnectReason.FORCED_SERVER_CLOSE)
 
     def _say_goodbye(self) -> None:

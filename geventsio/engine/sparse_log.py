@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from time import monotonic
 
 __all__ = ["SparseLog"]
@@ -25,9 +26,9 @@ class SparseLog:
         self._logger = logger
         self._written: dict[str, float] = {}
 
-    def warn(self, key: str, message: str, *args: object) -> None:
-        """Write a warning unless the same has been said a short while ago."""
-        self._logger.log(logging.WARNING if self._is_due(key) else logging.DEBUG, message, *args)
+    def warn(self, key: str, message: str, *args: object, extra: Mapping[str, object] | None = None) -> None:
+        """Write a warning, with these fields, unless the same has been said a short while ago."""
+        self._logger.log(logging.WARNING if self._is_due(key) else logging.DEBUG, message, *args, extra=extra)
 
     def _is_due(self, key: str) -> bool:
         now = monotonic()

@@ -120,6 +120,7 @@ def take_over(environ: Environ, start_response: StartResponse, headers: Headers)
             lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in headers), "\r\n"]
             sock.sendall("\r\n".join(lines).encode())
         else:
+            _omit_body(write)
             write(b"")
     else:
         # Or gevent-websocket sends a close frame when the app returns, on a descriptor that may be another's by then.
@@ -195,6 +196,13 @@ def _pywsgi_reader(environ: Environ) -> Any:
         return getattr(getattr(upgraded, "handler", None), "rfile", None)
     body = environ.get("wsgi.input")
     return getattr(body, "rfile", body)
+
+
+def _omit_body(write: Callable[[bytes], object]) -> None:
+    """Keep gunicorn before 26 from announcing a chunked body: it would write its end when the app returns."""
+    response = getattr(write, "__self__", None)
+    if getattr(response, "chunked", False):
+        response.chunked = False
 
 
 def _end_gunicorn(environ: Environ) -> bytes:

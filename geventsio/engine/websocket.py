@@ -227,6 +227,9 @@ class WebSocketConnection:
                 if parser.unfinished is not self._unfinished:
                     self._watch_assembly(parser.unfinished)
                 return True
+            if not end and parser.buffer:
+                # The client has sent several messages at once: their answers are one segment, too.
+                self.outbox.gather()
             if self._state is _OPEN:
                 if type(event) is str or type(event) is bytes:
                     self.receiver.receive(event)
@@ -237,6 +240,8 @@ class WebSocketConnection:
                 return False
             if self._state is State.CLOSED or self._paused:
                 return False
+            if not parser.buffer and parser.unfinished is self._unfinished:
+                return True
             if not end:
                 end = monotonic() + SLICE
             elif monotonic() > end:

@@ -277,7 +277,8 @@ class JobQueue:
         self.drained: Callable[[], object] | None = None
 
     def __len__(self) -> int:
-        return 0 if self._jobs is None else len(self._jobs)
+        jobs = self._jobs  # another thread may ask
+        return 0 if jobs is None else len(jobs)
 
     def submit(self, job: Job, *args: Any) -> bool:
         """Run `job(*args)` in a worker when all that was submitted before has ended; return whether it waits."""

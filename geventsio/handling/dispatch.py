@@ -6,6 +6,7 @@ They run in worker greenlets, one at a time but for handlers that overlap.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from geventsio.context import enter
+from geventsio.engine.log_fields import shortened
+from geventsio.engine.native import answer, in_hub
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
-from geventsio.handling.call import Call
+from geventsio.handling.call import AckCall, Call, ConnectCall, DisconnectCall, ErrorCall
 from geventsio.handling.handlers import Handler
 from geventsio.handling.middleware import run_listeners, run_middlewares
 from geventsio.handling.registry import find_handler
@@ -40,6 +43,9 @@ __all__ = [
 
 logger = logging.getLogger("geventsio")
 
+#: Where msgspec repeats what it was given (enums, tags of unions, names of fields), up to the last quotation mark.
+_VALUE = re.compile(r"(Invalid (?:enum )?value|unknown field) (?:'.*'|`.*`|-?\d+)", re.DOTALL)
+
 
 def run_start(socket: Socket, auth: dict[str, Any]) -> None:
     """Prepare the socket's namespace, or wait while that is done for another, and then connect."""
@@ -48,6 +54,7 @@ def run_start(socket: Socket, auth: dict[str, Any]) -> None:
         if start is not None:
             start()
     except BaseException as error:
+        socket.namespace.count_refusal("error")
         socket.refuse("Namespace unavailable", None)
         if not isinstance(error, Exception):
             raise
@@ -57,14 +64,10 @@ def run_start(socket: Socket, auth: dict[str, Any]) -> None:
 
 def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
     """Let middlewares and the connect handler's parameters decide, tell the client, and run the connect handler."""
-    call = Call(socket, [auth], "connect")
+    call = ConnectCall(socket, [auth], "connect")
     enter(call)
-    units = socket.namespace.handlers.kinds.units
     try:
-        if units:
-            run_in(units, call, _connect)
-        else:
-            _connect(call)
+        _do(call, _connect, socket.namespace.connects_in_thread)
     except BaseException as error:
         if socket.was_accepted:
             _connect_failed(call, error)
@@ -72,6 +75,7 @@ def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
             _refuse(call, error)
     else:
         if not socket.was_accepted:  # a unit of work has kept the exception to itself
+            socket.namespace.count_refusal("error")
             socket.refuse("Internal server error", None)
 
 
@@ -80,7 +84,7 @@ def _connect(call: Call) -> None:
     for middleware in namespace.middlewares:
         middleware(call)
     run = namespace.prepare_connect(call)
-    call.socket.accept()
+    in_hub(call.socket.accept)
     if run is not None:
         run()
 
@@ -88,13 +92,17 @@ def _connect(call: Call) -> None:
 def _refuse(call: Call, error: BaseException) -> None:
     socket = call.socket
     if isinstance(error, ConnectRefused):
+        socket.namespace.count_refusal("refused")
         socket.refuse(error.message, error.data)
     elif isinstance(error, ExtractError):
-        logger.info("refused a connection to %s: %s", socket.ns, error)
+        logger.info("refused a connection to %s: %s", socket.ns, _without_values(error), extra=_fields(call))
+        socket.namespace.count_refusal("parameters")
         socket.refuse(str(error), None)
         _tell(call, error)
     else:
         is_awaited = socket.is_connecting
+        if is_awaited:
+            socket.namespace.count_refusal("error")
         socket.refuse("Internal server error", None)
         report(call, error, client_left=not is_awaited)
 
@@ -124,10 +132,8 @@ def run_event(socket: Socket, packet: Packet) -> None:
         socket.overlap()
     units = shared.kinds.units
     try:
-        if units:
-            result = run_in(units, call, _pass)
-        elif is_wrapped or handler is None:
-            result = _pass(call)
+        if units or is_wrapped or handler is None:
+            result = _do(call, _pass, handler is not None and handler.threadpool)
         else:
             result = handler(call)
         # Not before the units of work have ended well: the answer may say that something was stored.
@@ -147,15 +153,11 @@ def _pass(call: Call) -> Any:
 def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
     """Call the disconnect handler, whose socket is still in its rooms, and forget the socket."""
     handler = _disconnect_handler(socket)
-    call = Call(socket, [reason], "disconnect")
+    call = DisconnectCall(socket, [reason], "disconnect")
     try:
         if handler is not None:
             enter(call)
-            units = socket.namespace.handlers.kinds.units
-            if units:
-                run_in(units, call, handler)
-            else:
-                handler(call)
+            _do(call, handler, handler.threadpool)
     except BaseException as error:
         fail(call, error)
     finally:
@@ -165,14 +167,10 @@ def run_disconnect(socket: Socket, reason: DisconnectReason) -> None:
 
 def run_callback(socket: Socket, callback: Callable[..., object], args: tuple[object, ...]) -> None:
     """Call a callback of an acknowledgement."""
-    call = Call(socket, list(args), "ack")
+    call = AckCall(socket, list(args), "ack")
     enter(call)
-    units = socket.namespace.handlers.kinds.units
     try:
-        if units:
-            run_in(units, call, lambda _: callback(*args))
-        else:
-            callback(*args)
+        _do(call, lambda _: callback(*args))
     except BaseException as error:
         report(call, error)
 
@@ -182,7 +180,15 @@ def run_adapter(namespace: Namespace, operation: Callable[..., object], args: tu
     try:
         operation(*args)
     except Exception:
-        logger.exception("the adapter of %s failed", namespace.path)
+        logger.exception("the adapter of %s failed", namespace.path, extra={"namespace": namespace.path})
+
+
+def _do(call: Call, job: Callable[[Call], Any], in_thread: bool = False) -> Any:
+    """Do a job in its units of work, in a thread if its handler wants that: what they leave there is found there."""
+    units = call.socket.namespace.handlers.kinds.units
+    if in_thread:
+        return call.socket.io.native.run(run_in, units, call, job)
+    return run_in(units, call, job) if units else job(call)
 
 
 def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
@@ -191,8 +197,10 @@ def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
         return f"the acknowledgement's callback {_name(args[1])}"
     if job is run_adapter:
         return f"the adapter's {_name(args[1])} in {args[0].path}"
+    if job is answer:
+        return "what a handler in a native thread asked for"
     socket: Socket = args[0]
-    if job is run_event:
+    if len(args) > 1 and isinstance(args[1], Packet):
         data, shared, own = args[1].data, socket.namespace.handlers, socket.handlers
         event = data if type(data) is str else data[0]  # of one that was passed over, all is still there
         handler = find_handler(shared, own, event)
@@ -200,7 +208,7 @@ def describe_job(job: Callable[..., object], args: tuple[Any, ...]) -> str:
         around = ", or what is called around it," if is_wrapped else ""
         # One that serves once may be gone already.
         name = "a handler" if handler is None else f"the handler {_name(handler.function)}"
-        return f"{name} of {event!r} in {socket.ns}{around}"
+        return f"{name} of {shortened(event)!r} in {socket.ns}{around}"
     if job is run_disconnect:
         last = _disconnect_handler(socket)
         return f"the disconnect handler {_name(last and last.function)} in {socket.ns}"
@@ -217,7 +225,10 @@ def report(call: Call, error: BaseException, client_left: bool = True) -> None:
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         raise error
     socket: Socket = call.socket
-    logger.error("exception in the handler of %r in %s", call.event, socket.ns, exc_info=error, extra=_fields(call))
+    socket.namespace.count_error(call, "exception")
+    logger.error(
+        "exception in the handler of %r in %s", shortened(call.event), socket.ns, exc_info=error, extra=_fields(call)
+    )
     if not _tell(call, error):
         _run_hooks(socket, error)
 
@@ -226,7 +237,9 @@ def fail(call: Call, error: BaseException) -> None:
     """Take what a handler ended with: do what `report` does, or skip its event for parameters that don't fit."""
     call.answer_error(error)
     if isinstance(error, ExtractError):
-        logger.warning("skipped the event %r in %s: %s", call.event, call.socket.ns, error, extra=_fields(call))
+        call.socket.namespace.count_error(call, "parameters")
+        event, why = shortened(call.event), _without_values(error)
+        logger.warning("skipped the event %r in %s: %s", event, call.socket.ns, why, extra=_fields(call))
         _tell(call, error)
     else:
         report(call, error)
@@ -250,9 +263,20 @@ def _tell(call: Call, error: BaseException) -> bool:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as failure:
+        if isinstance(error, ExtractError):
+            _forget_context(failure, error)
         logger.error("exception in the error handler of %s", socket.ns, exc_info=failure, extra=_fields(call))
         _run_hooks(socket, failure)
     return True
+
+
+def _forget_context(failure: BaseException, error: BaseException) -> None:
+    """Take an exception out of the traceback of one that came while it was handled: its text repeats the client's."""
+    link: BaseException | None = failure
+    while link is not None and link.__context__ is not error:
+        link = link.__context__
+    if link is not None:
+        link.__context__ = None
 
 
 def _run_hooks(socket: Socket, error: BaseException) -> None:
@@ -263,9 +287,12 @@ def _run_hooks(socket: Socket, error: BaseException) -> None:
 def _enter_again(units: tuple[UnitOfWork, ...], call: Call, stack: ExitStack) -> None:
     """Give an error handler units of work of its own, for those of the job have ended with the exception."""
     try:
-        enter_units(units, call, stack)
+        enter_units(units, ErrorCall(call.socket, call.args, call.event, call.ack_id), stack)
     except Exception as failure:  # maybe the one that the error handler is to be told of
-        logger.warning("the error handler of %s runs without its unit of work: %r", call.socket.ns, failure)
+        # Not its text: whose transaction fails may be told by a driver what was to be stored.
+        name = type(failure).__name__
+        what = "the error handler of %s runs without its unit of work: %s"
+        logger.warning(what, call.socket.ns, name, extra=_fields(call))
 
 
 def _disconnect_handler(socket: Socket) -> Handler | None:
@@ -283,5 +310,17 @@ def _answer(ack: AckSender, result: object) -> None:
     ack.send(*(result if isinstance(result, tuple) else (result,)))
 
 
-def _fields(call: Call) -> dict[str, str]:
-    return {"socket_id": call.socket.id, "event": call.event, "namespace": call.socket.ns}
+def _fields(call: Call) -> dict[str, object]:
+    socket: Socket = call.socket
+    return {
+        # Of remote sockets, too, which have no environ.
+        "remote_addr": socket.handshake.get("address", ""),
+        "socket_id": socket.id,
+        "event": shortened(call.event),
+        "namespace": socket.ns,
+    }
+
+
+def _without_values(error: ExtractError) -> str:
+    """What was wrong with an argument, and where, but not what it was: that is the client's, and not for the log."""
+    return str(ExtractError(_VALUE.sub(r"\1", error.reason), error.parameter, error.path))

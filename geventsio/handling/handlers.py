@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from geventsio.handling.call import Call, Take
 from geventsio.handling.plan import Plan, make_plan
 
-__all__ = ["Handler", "HandlerKind"]
+__all__ = ["Handler", "HandlerKind", "InThread", "ThreadHandler"]
 
 #: Plans of handlers that are registered again and again, such as those inside of a connect handler.
 MAX_CACHED_PLANS = 1024
@@ -102,6 +102,9 @@ class HandlerKind:
 class Handler:
     """A function of the user's with its plan."""
 
+    #: Whether its jobs run in a native thread.
+    threadpool: ClassVar[bool] = False
+
     __slots__ = ("function", "plan")
 
     def __init__(self, function: Callable[..., Any], kind: HandlerKind) -> None:
@@ -119,6 +122,24 @@ class Handler:
             return self.function(*[extract(call) for extract in plan.positional])
         args, keywords = plan.extract(call)
         return self.function(*args, **keywords)
+
+
+class InThread(Handler):
+    """Of classes of handlers: has the whole call made in a native thread, unless it is made in one."""
+
+    threadpool: ClassVar[bool] = True
+
+    __slots__ = ()
+
+    def __call__(self, call: Call) -> Any:
+        """See `Handler`."""
+        return call.socket.io.native.run(super().__call__, call)
+
+
+class ThreadHandler(InThread):
+    """A handler that runs in a native thread."""
+
+    __slots__ = ()
 
 
 def _has_reusable_signature(function: Any) -> bool:

@@ -6,12 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from geventsio.handling.handlers import Handler
-from geventsio.handling.registry import EventHandler, EventHandlers, OnceHandler, check_event_name
+from geventsio.handling.handlers import Handler, ThreadHandler
+from geventsio.handling.registry import (
+    EventHandler,
+    EventHandlers,
+    OnceHandler,
+    ThreadEventHandler,
+    ThreadOnceHandler,
+    check_event_name,
+)
 
-__all__ = ["Registrar"]
+__all__ = ["NO_HANDLER", "Registrar"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Stands for the handler where a decorator is asked for: None is one that can't be called.
+NO_HANDLER: Any = object()
 
 
 class Registrar(ABC):
@@ -28,10 +38,12 @@ class Registrar(ABC):
         """The handlers of this level."""
 
     @overload
-    def on(self, event: str, *, concurrent: bool | None = None) -> Callable[[F], F]: ...
+    def on(self, event: str, *, concurrent: bool | None = None, threadpool: bool = False) -> Callable[[F], F]: ...
     @overload
-    def on(self, event: str, handler: F, *, concurrent: bool | None = None) -> F: ...
-    def on(self, event: str, handler: F | None = None, *, concurrent: bool | None = None) -> F | Callable[[F], F]:
+    def on(self, event: str, handler: F, *, concurrent: bool | None = None, threadpool: bool = False) -> F: ...
+    def on(
+        self, event: str, handler: F | None = None, *, concurrent: bool | None = None, threadpool: bool = False
+    ) -> F | Callable[[F], F]:
         """Handle an event; also as a decorator. Registering again replaces the handler.
 
         Args:
@@ -40,6 +52,10 @@ class Registrar(ABC):
             concurrent: whether the socket's next event is handled while this handler blocks. Handlers still
                 begin in the order in which events arrive, and the disconnect handler after them; it does not
                 wait for their ends. None for what the option `concurrent_handlers` says.
+            threadpool: whether it runs in a native thread, for code that blocks without gevent or computes for long:
+                meanwhile all clients are served, and the socket's next event waits for its end as ever. What is
+                called around it (units of work, listeners, middlewares, extractors) runs there as well. All that a
+                handler may do it may do there too. `threadpool_size` says how many there may be; more wait.
 
         Raises:
             HandlerSignatureError: the handler's parameters can't be resolved.
@@ -48,17 +64,20 @@ class Registrar(ABC):
 
         def register(function: F) -> F:
             handlers = self._event_handlers()
-            handlers.events[event] = EventHandler(function, handlers.kinds, concurrent)
+            kind = ThreadEventHandler if threadpool else EventHandler
+            handlers.events[event] = kind(function, handlers.kinds, concurrent)
             return function
 
         check_event_name(event)
         return register if handler is None else register(handler)
 
     @overload
-    def once(self, event: str, *, concurrent: bool | None = None) -> Callable[[F], F]: ...
+    def once(self, event: str, *, concurrent: bool | None = None, threadpool: bool = False) -> Callable[[F], F]: ...
     @overload
-    def once(self, event: str, handler: F, *, concurrent: bool | None = None) -> F: ...
-    def once(self, event: str, handler: F | None = None, *, concurrent: bool | None = None) -> F | Callable[[F], F]:
+    def once(self, event: str, handler: F, *, concurrent: bool | None = None, threadpool: bool = False) -> F: ...
+    def once(
+        self, event: str, handler: F | None = None, *, concurrent: bool | None = None, threadpool: bool = False
+    ) -> F | Callable[[F], F]:
         """Handle an event one time: as `on`, but the handler is removed before it is called.
 
         With a namespace that is one time for all its sockets together. An event whose arguments don't fit is
@@ -70,7 +89,8 @@ class Registrar(ABC):
 
         def register(function: F) -> F:
             handlers = self._event_handlers()
-            handlers.events[event] = OnceHandler(function, handlers, event, concurrent)
+            kind = ThreadOnceHandler if threadpool else OnceHandler
+            handlers.events[event] = kind(function, handlers, event, concurrent)
             return function
 
         check_event_name(event)
@@ -93,11 +113,19 @@ class Registrar(ABC):
         del events[event]
         return True
 
-    def on_fallback(self, handler: F) -> F:
-        """Handle the events that have no handler; also as a decorator."""
-        handlers = self._event_handlers()
-        handlers.fallback = EventHandler(handler, handlers.kinds)
-        return handler
+    @overload
+    def on_fallback(self, *, threadpool: bool = False) -> Callable[[F], F]: ...
+    @overload
+    def on_fallback(self, handler: F, *, threadpool: bool = False) -> F: ...
+    def on_fallback(self, handler: F = NO_HANDLER, *, threadpool: bool = False) -> F | Callable[[F], F]:
+        """Handle the events that have no handler; also as a decorator. `threadpool` is as in `on`."""
+
+        def register(function: F) -> F:
+            handlers = self._event_handlers()
+            handlers.fallback = (ThreadEventHandler if threadpool else EventHandler)(function, handlers.kinds)
+            return function
+
+        return register if handler is NO_HANDLER else register(handler)
 
     def on_any(self, listener: F) -> F:
         """Have a listener called for each event, with its name and arguments, whoever handles it; also as a decorator.
@@ -135,11 +163,22 @@ class Registrar(ABC):
         handlers.wrap(handlers.listeners, (*handlers.middlewares, added))
         return middleware
 
-    def on_disconnect(self, handler: F) -> F:
-        """Have a handler called, once for each socket, when it is disconnected; also as a decorator."""
-        handlers = self._event_handlers()
-        handlers.disconnect = Handler(handler, handlers.kinds.disconnect)
-        return handler
+    @overload
+    def on_disconnect(self, *, threadpool: bool = False) -> Callable[[F], F]: ...
+    @overload
+    def on_disconnect(self, handler: F, *, threadpool: bool = False) -> F: ...
+    def on_disconnect(self, handler: F = NO_HANDLER, *, threadpool: bool = False) -> F | Callable[[F], F]:
+        """Have a handler called, once for each socket, when it is disconnected; also as a decorator.
+
+        `threadpool` is as in `on`.
+        """
+
+        def register(function: F) -> F:
+            handlers = self._event_handlers()
+            handlers.disconnect = (ThreadHandler if threadpool else Handler)(function, handlers.kinds.disconnect)
+            return function
+
+        return register if handler is NO_HANDLER else register(handler)
 
     def on_error(self, handler: F) -> F:
         """Have a handler called with each exception that escapes; also as a decorator.

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from geventsio.engine.native import in_hub
 from geventsio.handling.call import Call
-from geventsio.handling.handlers import Handler, HandlerKind
+from geventsio.handling.handlers import Handler, HandlerKind, InThread
 from geventsio.handling.unit_of_work import UnitOfWork
 from geventsio.protocol.sio_packet import RESERVED_EVENTS
 from geventsio.sending.ack import AckSender
 from geventsio.types import DisconnectReason
 
-__all__ = ["EventHandler", "EventHandlers", "HandlerKinds", "OnceHandler", "check_event_name", "find_handler"]
+__all__ = [
+    "EventHandler",
+    "EventHandlers",
+    "HandlerKinds",
+    "OnceHandler",
+    "ThreadEventHandler",
+    "ThreadOnceHandler",
+    "check_event_name",
+    "find_handler",
+]
 
 
 def check_event_name(event: str) -> None:
@@ -151,11 +161,29 @@ class OnceHandler(EventHandler):
             ExtractError: a parameter can't be taken from the call; the function stays registered then.
         """
         args, keywords = self.plan.extract(call)
-        # Extracting may have switched greenlets.
-        if self._handlers.events.get(self._event) is not self:
+        # Extracting may have switched greenlets. In the hub, for two threads might be here at a time.
+        if not in_hub(self._remove):
             return None
-        del self._handlers.events[self._event]
         return self.function(*args, **keywords)
+
+    def _remove(self) -> bool:
+        """Remove the handler; False if somebody else has."""
+        if self._handlers.events.get(self._event) is not self:
+            return False
+        del self._handlers.events[self._event]
+        return True
+
+
+class ThreadEventHandler(InThread, EventHandler):
+    """A handler of events that runs in a native thread."""
+
+    __slots__ = ()
+
+
+class ThreadOnceHandler(InThread, OnceHandler):
+    """A handler that is removed before its first call, which is made in a native thread."""
+
+    __slots__ = ()
 
 
 def find_handler(shared: EventHandlers, own: EventHandlers | None, event: str) -> EventHandler | None:

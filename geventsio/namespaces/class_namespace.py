@@ -13,12 +13,15 @@ from geventsio.namespaces.namespace import Namespace, NamespaceHandlers
 if TYPE_CHECKING:
     from geventsio.server import SocketIO
 
-__all__ = ["ClassNamespace", "event"]
+__all__ = ["ClassNamespace", "event", "threadpool"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: The attribute by which `event` marks a function.
 _EVENTS = "_geventsio_events"
+
+#: The attribute by which `threadpool` does.
+_THREADPOOL = "_geventsio_threadpool"
 
 
 class _Event(NamedTuple):
@@ -46,6 +49,16 @@ def event(name: str, *, concurrent: bool | None = None) -> Callable[[F], F]:
         return function
 
     return mark
+
+
+def threadpool(method: F) -> F:
+    """Have a method of a `ClassNamespace` run in a native thread, whatever it handles; a decorator.
+
+    For methods that handle events, and for `on_connect`, `on_disconnect` and `on_fallback`: see `Registrar.on`. A
+    method that overrides a decorated one runs in a thread only if it is decorated itself.
+    """
+    setattr(method, _THREADPOOL, True)
+    return method
 
 
 class ClassNamespace:
@@ -110,6 +123,7 @@ class ClassNamespace:
             HandlerSignatureError: a method's parameters can't be resolved.
             NamespaceError: this instance, or another one for the same path, is registered already; or there is a
                 connect handler, and the class has one too.
+            TypeError: a method can't run in a native thread that shall; see `threadpool`.
             ValueError: an event's name is reserved.
         """
         if self._attached is not None or handlers.owner is not None:
@@ -122,11 +136,13 @@ class ClassNamespace:
             kinds.event.plan(method)
         for name, method in others:
             getattr(kinds, _OTHERS[name]).plan(method)
+            if name not in _MAY_BE_THREADS and _in_thread(method):
+                raise TypeError(f"{name} can't run in a native thread of its own: it runs where its event is handled")
         # First the one that may be taken.
         for name, method in others:
-            getattr(handlers, name)(method)
+            getattr(handlers, name)(method, **({"threadpool": True} if _in_thread(method) else {}))
         for item, method in events:
-            handlers.on(item.name, method, concurrent=item.concurrent)
+            handlers.on(item.name, method, concurrent=item.concurrent, threadpool=_in_thread(method))
         self._attached = handlers
         handlers.owner = self
 
@@ -145,6 +161,14 @@ _OTHERS = {
     "on_fallback": "event",
     "on_any": "listener",
 }
+
+
+#: Those of them that may run in a native thread.
+_MAY_BE_THREADS = frozenset({"on_connect", "on_disconnect", "on_fallback"})
+
+
+def _in_thread(method: Callable[..., Any]) -> bool:
+    return bool(getattr(method, _THREADPOOL, False))
 
 
 def _events_of(instance: ClassNamespace) -> Iterator[tuple[_Event, Callable[..., Any]]]:

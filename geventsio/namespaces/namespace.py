@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from msgspec.structs import replace
 
@@ -13,8 +13,8 @@ from geventsio.adapters.base import Adapter, Answer
 from geventsio.adapters.values import BroadcastOptions, EventPacket
 from geventsio.errors import NamespaceError
 from geventsio.handling.call import Call
-from geventsio.handling.handlers import Handler
-from geventsio.handling.registrar import Registrar
+from geventsio.handling.handlers import Handler, ThreadHandler
+from geventsio.handling.registrar import NO_HANDLER, Registrar
 from geventsio.handling.registry import EventHandlers, check_event_name
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import MAX_NAMESPACE as MAX_PATH
@@ -74,17 +74,29 @@ class NamespaceHandlers(Registrar):
         self.handlers: EventHandlers = EventHandlers(io.kinds) if template is None else template.handlers
         self.owner: ClassNamespace | None = None if template is None else template.owner
 
-    def __call__(self, handler: F) -> F:
+    @overload
+    def __call__(self, *, threadpool: bool = False) -> Callable[[F], F]: ...
+    @overload
+    def __call__(self, handler: F, *, threadpool: bool = False) -> F: ...
+    def __call__(self, handler: F = NO_HANDLER, *, threadpool: bool = False) -> F | Callable[[F], F]:
         """Register the connect handler; a decorator. It is called after the client has been told that it is connected.
+
+        Args:
+            handler: takes what its parameters say; what it returns is dropped.
+            threadpool: as in `on`; the connect middlewares run in the thread then, too.
 
         Raises:
             HandlerSignatureError: the handler's parameters can't be resolved.
             NamespaceError: there is one already.
         """
-        if self._connect_handlers:
-            raise NamespaceError(f"{self.path} has a connect handler already")
-        self._connect_handlers.append(Handler(handler, self.io.kinds.connect))
-        return handler
+
+        def register(function: F) -> F:
+            if self._connect_handlers:
+                raise NamespaceError(f"{self.path} has a connect handler already")
+            self._connect_handlers.append((ThreadHandler if threadpool else Handler)(function, self.io.kinds.connect))
+            return function
+
+        return register if handler is NO_HANDLER else register(handler)
 
     on_connect = __call__
 
@@ -201,6 +213,11 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         ask_sockets(self, event, args, replace(options, local=True), relay)
         return relay.number
 
+    @property
+    def connects_in_thread(self) -> bool:
+        """Whether the connect handler, and the middlewares before it, run in a native thread."""
+        return bool(self._connect_handlers) and self._connect_handlers[0].threadpool
+
     def prepare_connect(self, call: Call) -> Callable[[], object] | None:
         """Take the connect handler's parameters and return what runs it; None if there is none.
 
@@ -212,6 +229,12 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         handler = self._connect_handlers[0]
         args, keywords = handler.plan.extract(call)
         return partial(handler.function, *args, **keywords)
+
+    def count_refusal(self, reason: str) -> None:
+        """Learn that a client was not let in; see `geventsio.metrics`."""
+
+    def count_error(self, call: Call, kind: str) -> None:
+        """Learn that a job has failed; see `geventsio.metrics`."""
 
     def open_adapter(self) -> None:
         """Make the adapter and have it prepare itself. May switch greenlets.
@@ -228,7 +251,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         try:
             self.adapter.close()
         except Exception:
-            logger.exception("the adapter of %s could not be closed", self.path)
+            logger.exception("the adapter of %s could not be closed", self.path, extra={"namespace": self.path})
 
     @property
     def is_empty(self) -> bool:
@@ -245,7 +268,8 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
             if self.is_open:
                 self.adapter.leave_all(socket)
         except Exception:
-            logger.exception("the adapter of %s could not remove a socket", self.path)
+            extra = {"namespace": self.path, "socket_id": socket.id}
+            logger.exception("the adapter of %s could not remove a socket", self.path, extra=extra)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
         socket.client.finished()

@@ -195,7 +195,7 @@ class Namespaces:
     def _make(
         self, path: str, template: DynamicNamespace | None = None, params: dict[str, str] | None = None
     ) -> Namespace:
-        namespace = self._starting[path] = Namespace(self._io, path, self._adapter, template, params)
+        namespace = self._starting[path] = self._io.namespace_class(self._io, path, self._adapter, template, params)
         namespace.start = Start(self._prepare, namespace)
         return namespace
 
@@ -206,7 +206,7 @@ class Namespaces:
             namespace.open_adapter()
         except BaseException as error:
             if namespace.template is not None and isinstance(error, Exception):
-                logger.exception("the adapter of %s can't be prepared", path)
+                logger.exception("the adapter of %s can't be prepared", path, extra={"namespace": path})
             self._remove(namespace)
             raise
         if namespace.is_deleted:

@@ -37,8 +37,8 @@ _OFFICIAL = 0
 _NOT_CONTAINERS = bytes(head for head in range(256) if not (0x80 <= head <= 0x9F or 0xDC <= head <= 0xDF))
 
 
-def dumps(value: object) -> bytes:
-    """Encode a value.
+def dumps(value: object, packet: dict[str, object] | None = None) -> bytes:
+    """Encode a value, or with `packet` a packet whose data it becomes.
 
     The same values can be sent as with JSON, and they arrive as the same; but bytes-likes stay where they are, NaN and
     the infinities are sent as they are.
@@ -47,17 +47,41 @@ def dumps(value: object) -> bytes:
         SerializeError: it holds a value of a type that can't be sent, or is circular or nested too deep.
     """
     try:
-        plain = _flatten(value, 0)
+        # What handlers send is mostly plain: to look costs half of rebuilding it.
+        if not _is_plain((value,), 0):
+            value = _flatten(value, 0)
+        if packet is not None:
+            packet["data"] = value
+            value = packet
         try:
-            return _encode(plain)
+            return _encode(value)
         except (OverflowError, UnicodeEncodeError):
-            return _encode(_approximate(plain))
+            return _encode(_approximate(value))
     except SerializeError:
         raise
     except RecursionError:
         raise SerializeError("nested too deep or circular") from None
     except Exception as error:  # from a model of the user's
         raise SerializeError(f"can't be encoded: {error!r}") from error
+
+
+def _is_plain(values: Iterable[object], depth: int) -> bool:
+    """Whether the encoder writes these values as `_flatten` would have them."""
+    for value in values:
+        kind = type(value)
+        if kind in _PLAIN_TYPES:
+            continue
+        if depth >= MAX_ENCODE_DEPTH:
+            return False
+        if kind is dict:
+            for key in value:  # type: ignore[attr-defined]
+                if type(key) is not str:
+                    return False
+            if not _is_plain(value.values(), depth + 1):  # type: ignore[attr-defined]
+                return False
+        elif kind is not list or not _is_plain(value, depth + 1):  # type: ignore[arg-type]
+            return False
+    return True
 
 
 # One walk ahead of the encoder and no hook in it: the encoder calls hooks for values but not for keys, writes times

@@ -10,20 +10,20 @@ import msgspec
 from geventsio.errors import ProtocolError
 from geventsio.protocol.msgpack_codec import check_nesting, dumps, loads, make_decoder
 from geventsio.protocol.packet_group import PacketGroup
-from geventsio.protocol.sio_packet import Packet, PacketType, check_packet, query_data
+from geventsio.protocol.sio_packet import Packet, PacketType, check_event, check_packet, query_data
 
 __all__ = ["ClientDecoder", "MsgpackDecoder", "MsgpackParser"]
 
+_EVENT = PacketType.EVENT
+
 # Clients in other languages write the types that only the default parser needs, where there is binary.
-_TYPES = {kind.value: kind for kind in PacketType}
-_TYPES[PacketType.BINARY_EVENT] = PacketType.EVENT
-_TYPES[PacketType.BINARY_ACK] = PacketType.ACK
+_ALIASES = {PacketType.BINARY_EVENT: _EVENT, PacketType.BINARY_ACK: PacketType.ACK}
 
 
 class _Map(msgspec.Struct):
     """What a packet looks like; further keys are skipped, unread (the official client sends its "options")."""
 
-    type: int
+    type: PacketType
     nsp: str
     data: Any = None
     id: Any = None
@@ -53,10 +53,9 @@ class MsgpackParser:
         Raises:
             SerializeError: an argument can't be encoded.
         """
-        packet = {"type": 2, "nsp": namespace, "data": [event, *args]}
-        if ack_id is not None:
-            packet["id"] = ack_id
-        return _group(packet)
+        if ack_id is None:
+            return _group({"type": 2, "nsp": namespace, "data": None}, [event, *args])
+        return _group({"type": 2, "nsp": namespace, "data": None, "id": ack_id}, [event, *args])
 
     def encode_ack(self, namespace: str, ack_id: int, args: Sequence[object]) -> PacketGroup:
         """Return the ACK that answers the client's event of this id.
@@ -64,7 +63,7 @@ class MsgpackParser:
         Raises:
             SerializeError: an argument can't be encoded.
         """
-        return _group({"type": 3, "nsp": namespace, "data": [*args], "id": ack_id})
+        return _group({"type": 3, "nsp": namespace, "data": None, "id": ack_id}, [*args])
 
     def encode_connect(self, namespace: str, payload: object) -> PacketGroup:
         """Return the CONNECT that accepts a client; without payload if it is None.
@@ -90,12 +89,13 @@ class MsgpackParser:
 def _plain_group(kind: int, namespace: str, payload: object) -> PacketGroup:
     packet: dict[str, object] = {"type": kind, "nsp": namespace}
     if payload is not None:
-        packet["data"] = payload
-    return _group(packet)
-
-
-def _group(packet: dict[str, object]) -> PacketGroup:
+        return _group(packet, payload)
     return PacketGroup(None, (dumps(packet),))
+
+
+def _group(packet: dict[str, object], data: object) -> PacketGroup:
+    # Only the data is the user's: the rest need not be looked through.
+    return PacketGroup(None, (dumps(data, packet),))
 
 
 class MsgpackDecoder:
@@ -124,16 +124,18 @@ class MsgpackDecoder:
             ProtocolError: it is not a packet that a client may send.
         """
         packet = self._read(data)
-        check_packet(packet)
+        # Nearly every packet is an event of the main namespace that wants no acknowledgement.
+        if packet.type is _EVENT and packet.namespace == "/" and packet.id is None:
+            check_event(packet.data)
+        else:
+            check_packet(packet)
         return packet
 
     def _read(self, data: bytes) -> Packet:
         found = loads(data, _MAP)
-        kind = _TYPES.get(found.type)
-        if kind is None:
-            raise ProtocolError("unknown packet type")
         check_nesting(data, found.data)
-        packet = Packet(kind, found.nsp, found.data, found.id)
+        kind = found.type
+        packet = Packet(_ALIASES.get(kind, kind), found.nsp, found.data, found.id)
         if "?" in found.nsp:
             # Clients of Socket.IO v2 send a namespace's query with its path.
             packet.namespace, _, query = found.nsp.partition("?")

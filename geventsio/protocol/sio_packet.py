@@ -10,7 +10,16 @@ import msgspec
 
 from geventsio.errors import ProtocolError
 
-__all__ = ["MAX_ID", "MAX_NAMESPACE", "RESERVED_EVENTS", "Packet", "PacketType", "check_packet", "query_data"]
+__all__ = [
+    "MAX_ID",
+    "MAX_NAMESPACE",
+    "RESERVED_EVENTS",
+    "Packet",
+    "PacketType",
+    "check_event",
+    "check_packet",
+    "query_data",
+]
 
 MAX_NAMESPACE = 256  # bytes of UTF-8
 MAX_QUERY_FIELDS = 100
@@ -69,6 +78,18 @@ def query_data(query: str) -> dict[str, str] | None:
         raise ProtocolError("too many query parameters") from None
 
 
+def check_event(data: object) -> None:
+    """Check the data of an EVENT.
+
+    Raises:
+        ProtocolError: it is not a list that begins with the name of an event.
+    """
+    if type(data) is not list or not data or type(data[0]) is not str:
+        raise ProtocolError("EVENT without a name")
+    if data[0] in RESERVED_EVENTS:
+        raise ProtocolError("EVENT of a reserved name")
+
+
 def check_packet(packet: Packet) -> None:
     """Check what a decoder has read, for parsers whose format doesn't tell by itself.
 
@@ -81,10 +102,7 @@ def check_packet(packet: Packet) -> None:
     if ack_id is not None and (type(ack_id) is not int or not 0 <= ack_id <= MAX_ID):
         raise ProtocolError("invalid acknowledgement id")
     if packet.type is PacketType.EVENT:
-        if type(data) is not list or not data or type(data[0]) is not str:
-            raise ProtocolError("EVENT without a name")
-        if data[0] in RESERVED_EVENTS:
-            raise ProtocolError("EVENT of a reserved name")
+        check_event(data)
     elif packet.type is PacketType.ACK:
         if type(data) is not list or ack_id is None:
             raise ProtocolError("ACK without an id or a list of values")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from gevent.event import AsyncResult
 
+from geventsio.engine.native import in_hub
 from geventsio.errors import AckClosedError, AckError, AckTimeoutError
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class PendingAck(Hashable, Protocol):
     def resolve(self, socket: Any, answer: Answer) -> None:
         """Take one socket's answer. Must not switch greenlets."""
 
+    @property
+    def unanswered(self) -> int:
+        """How many sockets of this server have not answered."""
+        ...
+
     def expire(self) -> None:
         """Learn that the time is up."""
 
@@ -124,7 +130,7 @@ class AckFuture(Generic[T]):
             AckDecodeError: the answer does not fit `returns`.
         """
         # Not `get(timeout)`: its Timeout could not be told from one that the caller has around this call.
-        self._result.wait(timeout)
+        in_hub(self._result.wait, timeout)
         if not self._result.ready():
             raise AckTimeoutError(f"no answer within {timeout} seconds of waiting")
         if self._convert is not None:
@@ -142,6 +148,9 @@ class AckFuture(Generic[T]):
 
     def add_done_callback(self, callback: Callable[[AckFuture[T]], object]) -> None:
         """Have `callback(future)` called in a greenlet of its own when it is done, at once if it is."""
+        in_hub(self._add_done_callback, callback)
+
+    def _add_done_callback(self, callback: Callable[[AckFuture[T]], object]) -> None:
         if self._result.ready():
             self._socket.start_callback(callback, self)
         else:
@@ -154,6 +163,11 @@ class AckFuture(Generic[T]):
             self._result.set_exception(answer)
         else:
             self._result.set(answer)
+
+    @property
+    def unanswered(self) -> int:
+        """See `PendingAck`."""
+        return 1
 
     def expire(self) -> None:
         """Give up; see `PendingAck`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from gevent.event import Event
 
+from geventsio.engine.native import in_hub
 from geventsio.errors import AckClosedError, AckError, AckTimeoutError, SendError
 from geventsio.sending.ack import Convert, PendingAck, T
 
@@ -137,6 +138,11 @@ class Collector:
             self._take(socket.id, answer)
             self._look()
 
+    @property
+    def unanswered(self) -> int:
+        """See `PendingAck`."""
+        return len(self._waiting)
+
     def expire(self) -> None:
         """Give up on this server's sockets, and later on other servers; see `PendingAck`."""
         if self._stage == self._SENDING:
@@ -228,14 +234,9 @@ class AckStream(Collector, Generic[T]):
 
     def __iter__(self) -> Iterator[tuple[str, T | AckError]]:
         """Yield `(socket id, answer)` pairs. May switch greenlets."""
-        while True:
-            while self._results:
-                socket_id, answer = self._results.popleft()
-                yield socket_id, self._value(answer)
-            if self._stage == self._ENDED:
-                return
-            self._arrived.clear()
-            self._arrived.wait()
+        while (found := in_hub(self._next)) is not None:
+            socket_id, answer = found
+            yield socket_id, self._value(answer)
 
     def result(self) -> T:
         """Wait for the first answer and return it. May switch greenlets.
@@ -253,6 +254,15 @@ class AckStream(Collector, Generic[T]):
     def __len__(self) -> int:
         """How many answers have not been given out yet; those of other servers count when they are known of."""
         return len(self._waiting) + max(0, self._elsewhere) + len(self._results)
+
+    def _next(self) -> tuple[str, Answer] | None:
+        """Wait for an answer and take it; None when there will be no more."""
+        while not self._results:
+            if self._stage == self._ENDED:
+                return None
+            self._arrived.clear()
+            self._arrived.wait()
+        return self._results.popleft()
 
     def _value(self, answer: Answer) -> Any:
         if isinstance(answer, AckError):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from geventsio.adapters.values import BroadcastOptions, EventPacket
+from geventsio.engine.native import in_hub
 from geventsio.errors import AdapterError
 from geventsio.handling.dispatch import run_adapter
 
@@ -41,6 +42,10 @@ def query_adapter(namespace: Namespace, operation: Callable[..., T], *args: obje
         AdapterError: the adapter failed.
         RuntimeError: called in an OS thread other than the one that serves the clients.
     """
+    return in_hub(_query, namespace, operation, *args)
+
+
+def _query(namespace: Namespace, operation: Callable[..., T], *args: object) -> T:
     namespace.io.check_thread()
     return with_adapter_errors(namespace, operation, *args)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from geventsio.engine.native import in_hub
 from geventsio.errors import SocketClosedError
 from geventsio.extracting.convert import answer_converter
 from geventsio.sending.ack import AckFuture, Convert, answer_value
@@ -51,7 +52,7 @@ class Asker:
             TypeError: nothing from a client can be turned into `returns`.
             SendError, ValueError: as `emit`.
         """
-        return self._ask(event, args, converter(returns))
+        return in_hub(self._ask, event, args, converter(returns))
 
     def _ask(self, event: str, args: Sequence[object], convert: Convert) -> AckFuture[Any]:
         raise NotImplementedError

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from geventsio.adapters.values import BroadcastOptions
+from geventsio.engine.native import in_hub
 from geventsio.sending.ack_stream import AckStream
 from geventsio.sending.adapter_calls import ask_sockets, broadcast, call_adapter, query_adapter
 from geventsio.sending.asking import converter
@@ -72,9 +73,8 @@ class Broadcaster:
         """
         convert = converter(returns)
         namespace, options, timeout = self._target()
-        namespace.io.check_thread()
         stream: AckStream[Any] = AckStream(namespace.io, timeout, convert)
-        ask_sockets(namespace, event, args, options, stream)
+        in_hub(ask_sockets, namespace, event, args, options, stream)
         return stream
 
     def fetch_sockets(self) -> list[RemoteSocket]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from geventsio.adapters.values import BroadcastOptions
+from geventsio.engine.native import in_hub
 from geventsio.errors import SocketClosedError
 from geventsio.sending.ack import AckFuture, Convert
 from geventsio.sending.asking import Asker, ask_socket
@@ -57,7 +58,8 @@ class BroadcastOperator(Chooser["BroadcastOperator"], Broadcaster):
 
     def sockets(self) -> list[Socket]:
         """The chosen sockets of this server."""
-        return self._namespace.adapter.local_sockets(self.options)  # type: ignore[return-value]
+        found: list[Any] = in_hub(self._namespace.adapter.local_sockets, self.options)
+        return found
 
     def _target(self) -> Target:
         return self._namespace, self.options, self._timeout

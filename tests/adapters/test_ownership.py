@@ -64,7 +64,7 @@ class Unfinished(Adapter):
 
 
 def test_an_adapter_lacks_nothing() -> None:
-    with pytest.raises(AdapterError, match="abstract methods add_sockets, broadcast") as caught:
+    with pytest.raises(AdapterError, match="abstract methods '?add_sockets'?, '?broadcast") as caught:
         SocketIO(adapter=Unfinished).ns("/")
     assert isinstance(caught.value.__cause__, TypeError)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.conftest import Serve
-from tests.engine.harness import Site, until
+from tests.engine.harness import Site, WSGIApp, until
 from tests.engine.peer import Answer, Headers, Refused, WebSocketPeer, frame
 
 HANDSHAKE = [
@@ -151,6 +151,37 @@ class TestComplaints:
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The warnings in the log."""
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+class TestSeveralProcesses:
+    """A server that says that others like it answer on the same port."""
+
+    @staticmethod
+    def forked(app: WSGIApp) -> WSGIApp:
+        """The server's own environ, as gunicorn's is with two workers."""
+        return lambda environ, start_response: app({**environ, "wsgi.multiprocess": True}, start_response)
+
+    def test_polling_is_refused_and_the_log_tells_once(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        site = serve(wrap=self.forked, cors_allowed_origins="*")
+        for _ in range(3):
+            answer = ask(site, "GET", "EIO=4&transport=polling", [("Origin", "https://a.test")])
+            assert answer.status == 500
+            assert b"sticky_sessions=True" in answer.body
+            assert answer.headers["access-control-allow-origin"] == "*"
+        [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert "transports=['websocket']" in record.getMessage()
+        caplog.clear()
+        site.websocket().say("hello")
+
+    def test_a_server_of_websockets_alone_does_not_mind(self, serve: Serve) -> None:
+        site = serve(wrap=self.forked, transports=["websocket"])
+        assert ask(site, "GET", "EIO=4&transport=polling").error_code == 3
+        site.websocket().say("hello")
+
+    def test_sessions_that_stick(self, serve: Serve) -> None:
+        peer = serve(wrap=self.forked, sticky_sessions=True).polling()
+        peer.say("hello")
+        assert peer.hear() == "hello"
 
 
 class TestHandshake:

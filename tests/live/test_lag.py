@@ -16,6 +16,7 @@ PATH = "/socket.io/"
 
 _PROGRAM = """
 import logging
+import os
 import sys
 import time
 
@@ -36,6 +37,17 @@ def late(seconds: float) -> str:
     gevent.sleep(0.001)
     time.sleep(seconds)
     return "done"
+
+reader, writer = os.pipe()
+
+@chat.on("wait", threadpool=True)
+def wait() -> str:
+    os.read(reader, 1)  # without gevent
+    return "done"
+
+@chat.on("release")
+def release() -> None:
+    os.write(writer, b"x")
 
 io.run(port=0)
 """
@@ -75,13 +87,28 @@ def test_nobody_is_timed_out_for_a_blocked_hub(event: str) -> None:
             beating.result()
 
 
-def _beat(socket: WebSocket) -> None:
-    for _ in range(20):
+def test_nobody_is_timed_out_for_a_handler_that_blocks_a_native_thread() -> None:
+    with _server(0.5) as server, _open(server) as socket, _open(server) as other, ThreadPoolExecutor(2) as threads:
+        polling = PollingSession(server.address, PATH)
+        polling.send("40/chat,")
+        assert polling.receive().startswith("40/chat,{")
+        socket.send('42/chat,1["wait"]')
+        # So many heartbeats take longer than `ping_timeout`.
+        running = [threads.submit(_beat, other, 5), threads.submit(_beat_by_polling, polling, 5)]
+        _beat(socket, 5)
+        for beating in running:
+            beating.result()
+        other.send('42/chat,["release"]')
+        _until(socket, lambda message: message == '43/chat,1["done"]')
+
+
+def _beat(socket: WebSocket, count: int = 20) -> None:
+    for _ in range(count):
         _until_ping(socket)
 
 
-def _beat_by_polling(session: PollingSession) -> None:
-    for _ in range(20):
+def _beat_by_polling(session: PollingSession, count: int = 20) -> None:
+    for _ in range(count):
         assert session.receive() == "2"
         session.send("3")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,8 +14,9 @@ import pytest
 
 from tests import tools
 from tests.conformance.servers import ALL_SERVERS
-from tests.live.harness import DEADLINE, Server
+from tests.live.harness import Server
 from tests.live.http_client import Pending, PollingSession, request
+from tests.live.reconnecting import Clients
 from tests.live.ws_client import Closing, Refused, WebSocket
 
 PATH = "/socket.io/"
@@ -201,33 +201,6 @@ def test_workers_of_gunicorn(workers: int, preload: bool, record: Path) -> None:
 
 
 # The clients that bring all this about by themselves
-
-
-class Clients:
-    """Node.js clients that are left to themselves."""
-
-    def __init__(self, package: str, url: str, count: int, mode: str) -> None:
-        script = Path(__file__).parent / "js" / "reconnect.mjs"
-        command = [str(tools.node()), str(script), str(tools.js_package(package)), url, str(count), mode]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def report(self) -> tuple[dict[str, int], list[int]]:
-        """Wait until all are connected, the second time to another process than before: why not before, and to whom."""
-        assert self._process.stdout is not None and self._process.stderr is not None
-        line = self._process.stdout.readline()
-        assert line, self._process.stderr.read()
-        report = json.loads(line)
-        return report["reasons"], report["pids"]
-
-    def close(self) -> None:
-        """Wait until they have left."""
-        self._process.communicate(timeout=DEADLINE)
-        assert self._process.returncode == 0
-
-    def kill(self) -> None:
-        """End them if they are still there."""
-        self._process.kill()
-        self._process.communicate()
 
 
 @pytest.fixture

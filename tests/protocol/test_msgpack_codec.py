@@ -163,7 +163,7 @@ def test_deep_in_the_stack() -> None:
             dumps(nested(240))
 
     with pytest.raises(SerializeError, match="deep"):
-        descend(700)
+        descend(850)
 
 
 def test_a_model_that_fails() -> None:

@@ -102,6 +102,40 @@ def test_an_acknowledgement_s_callback(serve: Serve) -> None:
     assert trace[2:] == ["unit in ack", "answer", "unit out"]
 
 
+def test_they_know_what_kind_of_job_it_is(serve: Serve, log: Log) -> None:
+    io = SocketIO()
+    kinds: list[tuple[str, str, list[Any], int | None]] = []
+
+    @io.unit_of_work
+    @contextmanager
+    def unit(call: EventCall) -> Iterator[None]:
+        kinds.append((call.kind, call.event, call.args, call.ack_id))
+        yield
+
+    @io.ns("/")
+    def connect() -> None:
+        raise ValueError("secret")
+
+    @io.ns("/").on("ack")
+    def ack(socket: Socket, number: int) -> None:
+        socket.emit_with_ack("question").add_done_callback(lambda future: io.spawn(lambda: None))
+        raise ValueError("secret")
+
+    io.ns("/").on_error(lambda error: None)
+    io.ns("/").on_disconnect(lambda: None)
+    peer = serve(io).connect()
+    peer.send_packet(Packet(EVENT, "/", ["ack", 1], 7))
+    peer.send_packet(Packet(ACK, "/", ["answer"], peer.packet().id))
+    wait_until(lambda: len(kinds) == 6)
+    peer.close()
+    wait_until(lambda: len(kinds) == 7)
+    assert len(log.take()) == 2
+    assert [kind for kind, *_ in kinds] == ["connect", "error", "event", "error", "ack", "background", "disconnect"]
+    assert kinds[1] == ("error", "connect", [{}], None)
+    assert kinds[2] == ("event", "ack", [1], 7) and kinds[3] == ("error", "ack", [1], 7)
+    assert [event for _, event, *_ in kinds[4:]] == ["ack", "ack", "disconnect"]
+
+
 def test_several_nest_in_the_order_added(serve: Serve, log: Log) -> None:
     io, root, trace = traced("a", "b", "c")
     root.on("event", lambda: 1 / 0)

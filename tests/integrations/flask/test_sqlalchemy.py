@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ EVENTS = 500
 
 
 @pytest.fixture
-def db(app: Flask, tmp_path: Path) -> SQLAlchemy:
+def db(app: Flask, tmp_path: Path) -> Iterator[SQLAlchemy]:
     """A database with a pool of two connections, which nobody waits for."""
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path / 'test.sqlite'}"
     pool = {"poolclass": QueuePool, "pool_size": 2, "max_overflow": 0, "pool_timeout": 0}
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = pool
-    return SQLAlchemy(app)
+    db = SQLAlchemy(app)
+    yield db
+    with app.app_context():
+        db.engine.dispose()
 
 
 def checked_out(app: Flask, db: SQLAlchemy) -> int:
