@@ -14,12 +14,14 @@ import _socket
 import socket
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from geventsio.engine.outbox import RawSocket
 
 __all__ = [
     "StartResponse",
     "TakenSocket",
+    "answer_without_delay",
     "can_take_over",
     "end_connection",
     "find_socket",
@@ -31,6 +33,9 @@ __all__ = [
 StartResponse = Callable[..., Callable[[bytes], object]]
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
+
+#: Sockets that `answer_without_delay` has seen: a system call for each request would be wasted.
+_undelayed: WeakSet[Any] = WeakSet()
 
 
 class TakenSocket(NamedTuple):
@@ -158,6 +163,15 @@ def no_delay(sock: Any) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             pass
+
+
+def answer_without_delay(environ: Environ) -> None:
+    """Do for a request's connection what `no_delay` does, once."""
+    sock = find_socket(environ)
+    if sock is not None and sock not in _undelayed:
+        no_delay(sock)
+        if hasattr(sock, "__weakref__"):
+            _undelayed.add(sock)
 
 
 def _detach(sock: Any) -> RawSocket:
