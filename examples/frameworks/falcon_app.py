@@ -100,7 +100,7 @@ site.add_route("/", Page())
 site.add_route("/login/{name}", Session())
 site.add_route("/logout", Session())
 site.add_route("/announce", Announcement())
-app = io.layer(site)
+app = io.layer(site)  # type: ignore[arg-type]  # its types want more of a server than WSGI says
 
 
 @root.use

@@ -200,7 +200,7 @@ def _pywsgi_reader(environ: Environ) -> Any:
 
 def _omit_body(write: Callable[[bytes], object]) -> None:
     """Keep gunicorn before 26 from announcing a chunked body: it would write its end when the app returns."""
-    response = getattr(write, "__self__", None)
+    response: Any = getattr(write, "__self__", None)
     if getattr(response, "chunked", False):
         response.chunked = False
 
