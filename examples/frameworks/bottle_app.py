@@ -4,6 +4,9 @@ Run it with `gunicorn -k gevent examples.frameworks.bottle_app:app`. gunicorn pa
 needs that: it keeps one request for each thread.
 """
 
+# Bottle has no types, and what pyright takes its source to mean is not so.
+# pyright: reportCallIssue=false, reportIndexIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -31,9 +31,9 @@ request_of_job: ContextVar[Request] = ContextVar("request_of_job")
 class Login:
     """Falcon's middleware: it finds out who has sent a request."""
 
-    def process_request(self, request: Request, response: Response) -> None:
+    def process_request(self, req: Request, resp: Response) -> None:
         """Put the user into the request's context."""
-        request.context.user = users.get(request.cookies.get("token", ""))
+        req.context.user = users.get(req.cookies.get("token", ""))
 
 
 login = Login()
@@ -67,32 +67,32 @@ FalconRequest = Annotated[Request, Extract(current_request)]
 class Page:
     """The page."""
 
-    def on_get(self, request: Request, response: Response) -> None:
+    def on_get(self, req: Request, resp: Response) -> None:
         """Answer with it."""
-        response.content_type = "text/html"
-        response.text = Path(__file__).with_name("page.html").read_text()
+        resp.content_type = "text/html"
+        resp.text = Path(__file__).with_name("page.html").read_text()
 
 
 class Session:
     """Logging in, with a name in the path, and out."""
 
-    def on_get(self, request: Request, response: Response, name: str | None = None) -> None:
+    def on_get(self, req: Request, resp: Response, name: str | None = None) -> None:
         """Remember the user, or forget who it was."""
-        users.pop(request.cookies.get("token", ""), None)
+        users.pop(req.cookies.get("token", ""), None)
         if name is not None:
             token = secrets.token_urlsafe()
             users[token] = name
-            response.set_cookie("token", token, path="/", secure=False, http_only=True, same_site="Lax")
+            resp.set_cookie("token", token, path="/", secure=False, http_only=True, same_site="Lax")
         raise HTTPFound("/")
 
 
 class Announcement:
     """What all clients are told from a responder."""
 
-    def on_post(self, request: Request, response: Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         """Tell them."""
-        io.emit("said", "everybody", request.get_media()["text"])
-        response.text = "done"
+        io.emit("said", "everybody", req.get_media()["text"])
+        resp.text = "done"
 
 
 site = App(middleware=[login])
