@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DEADLINE", "arguments", "commands", "serve"]
+__all__ = ["DEADLINE", "arguments", "commands", "free_port", "serve"]
 
 import re
 import shlex
@@ -36,7 +36,7 @@ def serve(folder: Path, line: str) -> Iterator[str]:
     """Start a server in a folder as a page says, and give its address; it must end well when it is told to."""
     if line.startswith("gunicorn"):
         tools.gunicorn()
-    port = _free_port()
+    port = free_port()
     for file in folder.glob("*.py"):  # some name their port themselves
         file.write_text(re.sub(r"port=\d+", f"port={port}", file.read_text(encoding="utf-8")), encoding="utf-8")
     command = Command({}, *arguments(line, port), folder=folder)
@@ -49,7 +49,8 @@ def serve(folder: Path, line: str) -> Iterator[str]:
         command.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

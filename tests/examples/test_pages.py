@@ -85,6 +85,7 @@ def drag(page: Page, selector: str, path: list[tuple[float, float]], release: bo
     """Press the mouse in an element, and draw along a path; its points are parts of the element's size."""
     page.wait(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().width")
     box = page.evaluate(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()")
+    at: dict[str, float] = {}
     for index, (x, y) in enumerate(path):
         at = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
         if index == 0:
