@@ -1,40 +1,38 @@
-"""The README's code is run as it stands there, and does what it says."""
+"""The README's code does what it says. That all of it runs is tested with the docs: see `tests.docs.test_snippets`."""
 
 from __future__ import annotations
 
-import re
 import sys
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 from werkzeug.test import Client
 
 from geventsio.testing import ConnectError, TestClient
+from tests.docs.pages import groups
 
-README = Path(__file__).parent.parent / "README.md"
+SERVER, HANDLERS = (group[0].code for group in groups("README.md")[:2])
 
 
-def test_the_server_answers_a_handshake() -> None:
-    code = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert code
-    server: dict[str, Any] = {"__name__": "server"}
-    exec(compile(code[1], str(README), "exec"), server)
+def load(code: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Run a block as a module that can be found by its name."""
+    module = ModuleType("snippet")
+    monkeypatch.setitem(sys.modules, "snippet", module)
+    exec(compile(code, "README.md", "exec"), vars(module))
+    return module
 
-    answer = Client(server["app"]).get("/socket.io/?EIO=4&transport=polling")
-    server["io"].close()
+
+def test_the_server_answers_a_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = load(SERVER, monkeypatch)
+    answer = Client(server.app).get("/socket.io/?EIO=4&transport=polling")
+    server.io.close()
 
     assert answer.status_code == 200
     assert answer.text.startswith('0{"sid":')
 
 
 def test_handlers_do_what_their_comments_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = re.search(r"## What handlers can do\n\n```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert code
-    module = ModuleType("handlers_of_the_readme")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(code[1], str(README), "exec"), module.__dict__)
+    module = load(HANDLERS, monkeypatch)
     with TestClient(module.io) as ann, TestClient(module.io) as bob:
         with pytest.raises(ConnectError, match="unknown token") as refused:
             ann.connect("/chat")

@@ -4,8 +4,8 @@ What the pages promise their readers, and tests hold:
 
 * A Python block that begins with imports is whole: it runs in a namespace of its own. One without goes on with the
   block above, and so does one behind the comment `<!-- continues -->`.
-* A block whose first line is a comment with a file's name (`# app.py`) is that file. Tests of the page write all of
-  them into one folder, and run the commands of the page there.
+* A block whose first line is a comment with a file's name (`# app.py`, `// app.js`) is that file; "# app.py, at the end"
+  is added to what the file has. Tests of the page write all of them into one folder, and run what the page runs there.
 * A block behind `<!-- raises NAME -->` raises the exception of that name; a `text` block that follows is its message.
 * The comment `<!-- check ... -->` holds Python that runs where the block above has run, and fails if the page is wrong.
   Readers don't see it.
@@ -16,6 +16,7 @@ from __future__ import annotations
 __all__ = ["DOCS", "NAMES", "ROOT", "Block", "blocks", "files", "groups", "read"]
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -53,8 +54,8 @@ class Block(NamedTuple):
 
     @property
     def file(self) -> str | None:
-        """The name of the file that it is; None if it is none."""
-        found = re.match(r"# (\S+\.py)\n", self.code)
+        """The name of the file that it is, or that it is added to; None if it is none."""
+        found = re.match(r"(?:#|//|<!--) (\S+\.(?:py|js|html))(?:, at the end)?(?: -->)?\n", self.code)
         return found[1] if found else None
 
     @property
@@ -88,9 +89,14 @@ def blocks(page: str) -> tuple[Block, ...]:
     return tuple(found)
 
 
-def files(page: str) -> dict[str, str]:
-    """The files that the Python blocks of a page are."""
-    return {block.file: block.code for block in blocks(page) if block.language == "python" and block.file is not None}
+def files(found: Iterable[Block]) -> dict[str, str]:
+    """The files that blocks are; what is added to a file stands behind what it has there."""
+    written: dict[str, str] = {}
+    for block in found:
+        if block.file is not None:
+            added = ", at the end" in block.code.partition("\n")[0]
+            written[block.file] = written.get(block.file, "") + block.code if added else block.code
+    return written
 
 
 def groups(page: str) -> list[list[Block]]:

@@ -16,9 +16,12 @@ from tests.docs.pages import NAMES, ROOT, Block, blocks, files, groups
 
 #: The tests of the pages whose blocks are files.
 PROJECTS = {
+    "docs/blocking-code.md": "tests/integrations/observing/test_docs.py",
     "docs/django.md": "tests/integrations/django/test_docs.py",
     "docs/getting-started.md": "tests/docs/test_getting_started.py",
+    "docs/metrics.md": "tests/integrations/observing/test_docs.py",
     "docs/testing.md": "tests/testing/test_docs.py",
+    "docs/tutorial.md": "tests/docs/test_tutorial.py",
 }
 
 GROUPS = [
@@ -66,8 +69,14 @@ def test_blocks_run(group: list[Block], module: ModuleType, caplog: pytest.LogCa
 
 @pytest.mark.parametrize("page", NAMES)
 def test_blocks_that_are_files_have_a_test(page: str) -> None:
-    if files(page):
+    if files(blocks(page)):
         assert (ROOT / PROJECTS[page]).is_file()
+
+
+@pytest.mark.parametrize("page", sorted(set(NAMES) - set(PROJECTS)))
+def test_no_check_stands_where_nothing_has_run(page: str) -> None:
+    run = [block for group in groups(page) for block in group if block.language == "check"]
+    assert len(run) == sum(block.language == "check" for block in blocks(page))
 
 
 @pytest.mark.parametrize("page", NAMES)

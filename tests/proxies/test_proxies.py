@@ -239,9 +239,9 @@ def test_plain_http_is_sent_away(proxy: Proxy) -> None:
 # Idle clients
 
 
-def _impatient(deployment: Deployment, name: str, **options: float) -> Proxy:
+def _impatient(deployment: Deployment, name: str, ping_interval: float) -> Proxy:
     changes, more = _TWO_SECONDS[name]
-    return deployment.proxy(name, deployment.site(**options), changes=changes, more=more)
+    return deployment.proxy(name, deployment.site(ping_interval=ping_interval), changes=changes, more=more)
 
 
 def _idle(browser: Browser, pings: int) -> None:

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.docs.pages import blocks, files
 from tests.integrations.django.command import ROOT
 
-PAGE = (ROOT / "docs" / "django.md").read_text(encoding="utf-8")
-BLOCKS: list[tuple[str, str]] = re.findall(r"```python\n# (\S+\.py)\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = blocks("docs/django.md")
 
 MANAGE = """
 import os, sys
@@ -22,11 +22,12 @@ execute_from_command_line(sys.argv)
 
 
 def test_every_block_is_a_file() -> None:
-    assert len(BLOCKS) == PAGE.count("```python")
+    assert all(block.file for block in BLOCKS if block.language == "python")
 
 
 def test_the_page_s_tests_pass(tmp_path: Path) -> None:
-    for name, source in (*BLOCKS, ("manage.py", MANAGE), ("mysite/__init__.py", ""), ("chat/__init__.py", "")):
+    made = {"manage.py": MANAGE, "mysite/__init__.py": "", "chat/__init__.py": ""}
+    for name, source in {**files(BLOCKS), **made}.items():
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(source, encoding="utf-8")
