@@ -43,7 +43,7 @@ export function draw(canvas, points, { from, to, floor, hover }) {
     pen.fillText(String(top * part), LEFT - 8, at);
   }
   pen.textBaseline = "alphabetic";
-  const step = (to - from) / (width < 480 ? 2 : 4);
+  const step = (to - from) / (width < 480 ? 2 : 3);
   for (let time = from; time <= to; time += step) {
     pen.textAlign = time === from ? "left" : time === to ? "right" : "center";
     pen.fillText(time === to ? "now" : `${time / 1_000} s`.replace("-", "−"), x(time), height - 5);

@@ -84,16 +84,17 @@ function circle(x, y, radius, fill) {
   pen.fill();
 }
 
-function label(text, x, y) {
-  pen.strokeStyle = "#fff";
+function label(text, x, y, ink, ground) {
+  pen.strokeStyle = ground;
   pen.lineWidth = 6;
   pen.strokeText(text, x, y);
-  pen.fillStyle = "#1c2029";
+  pen.fillStyle = ink;
   pen.fillText(text, x, y);
 }
 
 function frame(now) {
   pen.clearRect(0, 0, arena.width, arena.height);
+  const { color, backgroundColor } = getComputedStyle(arena);
   const size = Math.max(1, 600 / arena.clientWidth); // on a small screen everything is drawn larger
   pen.font = `600 ${26 * size}px system-ui, sans-serif`;
   pen.textAlign = "center";
@@ -104,9 +105,9 @@ function frame(now) {
   const mineLast = [...players].sort(([a], [b]) => Number(a === me) - Number(b === me));
   for (const [number, player] of mineLast) {
     const [x, y] = position(player, now);
-    if (number === me) circle(x, y, 27 * size, "#1c2029");
+    if (number === me) circle(x, y, 27 * size, color);
     circle(x, y, (number === me ? 22 : 15) * size, `oklch(.62 .17 ${hue(names.get(number) ?? "")})`);
-    if (number === me) label(names.get(number) ?? "", x, y - 38 * size);
+    if (number === me) label(names.get(number) ?? "", x, y - 38 * size, color, backgroundColor);
   }
   requestAnimationFrame(frame);
 }
