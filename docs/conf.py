@@ -6,13 +6,17 @@ is read: the navigation, which is the list of `index.md`, and the docstrings in 
 
 from __future__ import annotations
 
+import configparser
 import re
-from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+
+_metadata = configparser.ConfigParser()
+_metadata.read(Path(__file__).parent.parent / "setup.cfg", encoding="utf-8")
 
 project = "geventsio"
 author = "geventsio contributors"
-release = version("geventsio")
+release = _metadata["metadata"]["version"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns: list[str] = []
@@ -27,6 +31,7 @@ html_theme_options = {"top_of_page_buttons": []}
 # Docstrings are written in plain text with names between single backticks.
 default_role = "code"
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "inherited-members": "Exception, str, int, Generic, object"}
 maximum_signature_line_length = 100
@@ -34,11 +39,10 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_attr_annotations = False
 napoleon_use_ivar = True
-# What they say in brackets is prose, not always a type.
 python_use_unqualified_type_names = True
 
-#: Options that differ, by the object's name.
-_PLAIN = re.compile(r"^[A-Z]\w*:$")
+#: A section's head, whose indented text is no code.
+_SECTION = re.compile(r"^[A-Z]\w*:$")
 
 
 def add_navigation(app: object, name: str, source: list[str]) -> None:
@@ -59,6 +63,11 @@ def add_docstrings(app: object, name: str, source: list[str]) -> None:
         source[0] = re.sub(r"^<!-- docstrings: (\S+) of (\S+) -->$", _directives, source[0], flags=re.MULTILINE)
 
 
+def link_files(app: object, name: str, source: list[str]) -> None:
+    """Offer the Markdown files outside of docs for download: they are no pages of the site."""
+    source[0] = re.sub(r"\]\((\.\./[^)]+\.md)\)", r"](path:\1)", source[0])
+
+
 def mark_code(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Make code blocks of what docstrings indent: in reStructuredText it would be a quotation."""
     marked: list[str] = []
@@ -66,10 +75,9 @@ def mark_code(app: object, what: str, name: str, obj: object, options: object, l
     is_code = False
     for line in lines:
         is_indented = line.startswith("    ")
-        if is_indented and not is_code and before and not before.startswith(" ") and not _PLAIN.match(before):
+        if is_indented and not is_code and before and not before.startswith(" ") and not _SECTION.match(before):
             is_code = True
-            if not before.lstrip().startswith("|"):
-                marked += ["::", ""]
+            marked += ["::", ""]
         elif line and not is_indented:
             is_code = False
         marked.append(line)
@@ -81,6 +89,7 @@ def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", add_navigation)
     app.connect("source-read", add_docstrings)
+    app.connect("source-read", link_files)
     app.connect("autodoc-process-docstring", mark_code, priority=100)  # before napoleon
 
 
