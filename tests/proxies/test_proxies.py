@@ -221,13 +221,13 @@ def test_answers_are_compressed_once(proxy: Proxy) -> None:
             assert browser.request("POST", target, payload).status == 200
         # The CONNECT packet may travel alone.
         packets: list[str] = []
-        encodings = []
+        encodings: list[list[str]] = []
         while len(packets) < 2:
             reply = browser.request("GET", target)
-            raw = gzip.decompress(reply.body) if reply.headers["Content-Encoding"] else reply.body
+            encodings.append(reply.headers.get_all("Content-Encoding", []))
+            raw = gzip.decompress(reply.body) if encodings[-1] else reply.body
             packets += raw.decode().split("\x1e")
-            encodings = reply.headers.get_all("Content-Encoding")
-        assert encodings == ["gzip"]
+        assert encodings[-1] == ["gzip"]
         assert packets[1] == f'430["{text}"]'
 
 
