@@ -1,4 +1,4 @@
-"""Each heading of docs/troubleshooting.md that is set as code is what a program really says: server, client or another."""
+"""Each heading of docs/troubleshooting.md that is set as code is what a program really says: ours or another."""
 
 from __future__ import annotations
 
