@@ -264,11 +264,18 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         self.namespace.sockets[self.id] = self
         self.client.accepted(self)
 
-    def refuse(self, message: str, data: object) -> None:
-        """Tell the client that it is not let in; nothing of this socket remains."""
+    def refuse(self, message: str, data: object, reason: str) -> None:
+        """Tell the client, if it is still there, that it is not let in; nothing of this socket remains.
+
+        Args:
+            message: becomes `err.message` at the client.
+            data: becomes `err.data`.
+            reason: what it is counted as.
+        """
         try:
             if self._state is State.CONNECTING:
                 self._state = State.REFUSED
+                self.namespace.count_refusal(reason)
                 self.client.refused(self, message, data)
         finally:  # a parser of the user's may fail
             self.namespace.remove(self)
