@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from operator import methodcaller
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -18,7 +19,7 @@ from geventsio.client import Client
 from geventsio.client4 import Client4
 from geventsio.config import check_duration, split_options
 from geventsio.engine.drain import TURN
-from geventsio.engine.native import NativePool, in_hub
+from geventsio.engine.native import NativePool, called_in_hub, in_hub
 from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
@@ -119,7 +120,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             NamespaceError: the namespace has a connect handler already.
             AdapterError: its adapter can't be prepared.
         """
-        namespace = self.namespaces.create(normal_path(path))
+        namespace = in_hub(self.namespaces.create, normal_path(path))
         return namespace if handler is None else namespace(handler)
 
     @overload
@@ -256,6 +257,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """
         run(self, app, host, port, **server_options)
 
+    @called_in_hub
     def close(self, timeout: float | None = None) -> bool:
         """Close all connections with "server shutting down" and refuse new ones. May switch greenlets.
 
@@ -275,6 +277,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             self._closing = Greenlet.spawn(self._close_adapters)
         return is_done
 
+    @called_in_hub
     def drain(self, limit: float | None = None) -> bool:
         """Do what `close` does at the pace that `drain_timeout` asks for, before the process stops. Switches greenlets.
 
@@ -350,7 +353,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:
             self._ack_deadlines = {key: kept for key, kept in self._ack_deadlines.items() if kept}
-            expire = _expire if self.metrics is None else self.metrics.expire_ack
+            expire = methodcaller("expire") if self.metrics is None else self.metrics.expire_ack
             deadlines = Timeouts(self.engine.runtime.clock, seconds, expire)
             self._ack_deadlines[seconds] = deadlines
         return deadlines
@@ -393,7 +396,3 @@ def _receive(session: Session, data: str | bytes) -> None:
 
 def _closed(session: Session, reason: DisconnectReason) -> None:
     session.data.closed(reason)
-
-
-def _expire(pending: PendingAck) -> None:
-    pending.expire()

@@ -93,7 +93,9 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
     def extensions(self) -> Extensions:
         """Values by their types, which handlers take as `Extension[T]`."""
         if self._extensions is None:
-            self._extensions = Extensions()
+            extensions = Extensions()
+            if self._extensions is None:  # or a thread was faster
+                self._extensions = extensions
         return self._extensions
 
     @property
@@ -351,7 +353,9 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
 
     def _event_handlers(self) -> EventHandlers:
         if self.handlers is None:
-            self.handlers = EventHandlers(self.io.kinds)
+            handlers = EventHandlers(self.io.kinds)
+            if self.handlers is None:  # or a thread was faster
+                self.handlers = handlers
         return self.handlers
 
 

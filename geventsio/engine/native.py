@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from gevent import monkey
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from geventsio.engine.server import EngineServer
 
-__all__ = ["NativePool", "answer", "in_hub"]
+__all__ = ["NativePool", "answer", "called_in_hub", "in_hub"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +34,16 @@ def in_hub(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """
     pool = _working.get(_thread_id()) if _working else None
     return function(*args, **kwargs) if pool is None else pool.ask(function, *args, **kwargs)
+
+
+def called_in_hub(function: Callable[P, R]) -> Callable[P, R]:
+    """Have all calls of a function made by `in_hub`; a decorator."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return in_hub(function, *args, **kwargs)
+
+    return call
 
 
 class NativePool:

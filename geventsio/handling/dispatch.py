@@ -15,7 +15,7 @@ from greenlet import GreenletExit
 
 from geventsio.context import enter
 from geventsio.engine.log_fields import shortened
-from geventsio.engine.native import answer, in_hub
+from geventsio.engine.native import answer, called_in_hub, in_hub
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
 from geventsio.handling.call import AckCall, Call, ConnectCall, DisconnectCall, ErrorCall
 from geventsio.handling.handlers import Handler
@@ -227,6 +227,7 @@ def report(call: Call, error: BaseException, client_left: bool = True) -> None:
         _run_hooks(socket, error)
 
 
+@called_in_hub  # listeners fail in the thread that their event's handler wants
 def fail(call: Call, error: BaseException) -> None:
     """Take what a handler ended with: do what `report` does, or skip its event for parameters that don't fit."""
     call.answer_error(error)

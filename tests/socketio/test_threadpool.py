@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from geventsio import (
     ConnectRefused,
     Data,
     EventCall,
+    Extensions,
     Namespace,
     Next,
     Socket,
@@ -31,7 +33,9 @@ from geventsio import (
     threadpool,
 )
 from geventsio import globals as proxies
+from geventsio.adapters import AckCollector, BroadcastOptions, EventPacket, LocalAdapter
 from geventsio.context import current
+from geventsio.handling.registry import EventHandlers
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.levels import both_levels, registered
 from tests.socketio.peer import ACK, EVENT, Packet, WebSocketPeer
@@ -311,6 +315,24 @@ def test_units_of_work_and_middlewares_are_in_its_thread(serve: Serve) -> None:
     assert len(set(threads)) == 1 and threads[0] != threading.get_ident()
 
 
+def test_listeners_that_fail(serve: Serve, log: Log) -> None:
+    io = SocketIO()
+    told: list[tuple[str, str, bool, bool]] = []
+
+    @io.ns("/").on_any
+    def listen() -> None:
+        raise ZeroDivisionError(is_native())
+
+    @io.ns("/").on_error
+    def failed(error: Exception, socket: Socket) -> None:
+        told.append((repr(error), current.event, current.socket is socket, is_native()))
+
+    io.ns("/").on("event", lambda: "handled", threadpool=True)
+    assert serve(io).connect().ask("event") == ["handled"]
+    assert log.take_one().exc_info is not None
+    assert told == [("ZeroDivisionError(True)", "event", True, False)]
+
+
 def test_exceptions(serve: Serve, log: Log) -> None:
     io = SocketIO()
     told: list[tuple[str, str, bool]] = []
@@ -502,6 +524,82 @@ def test_a_client_that_leaves_meanwhile(serve: Serve, pipe: Pipe) -> None:
     pipe.release()
     wait_until(lambda: len(ended) == 2)
     assert ended == ["handler", "transport close"]
+
+
+def test_sending_everybody_away(serve: Serve, pipe: Pipe) -> None:
+    io = SocketIO()
+
+    @io.ns("/").on("close", threadpool=True)
+    def close() -> None:
+        io.close(0)
+        pipe.wait()
+
+    site = serve(io)
+    peer, other = site.connect(), site.polling()
+    other.connect()
+    peer.emit("close")
+    for client in (peer, other):
+        ended, _ = client.end()
+        assert ended.orderly
+    assert len(pipe.threads) == 1
+    pipe.release()
+
+
+def test_namespaces_and_what_adapters_are_told_belong_to_the_hub(serve: Serve) -> None:
+    native: list[tuple[str, bool]] = []
+
+    class Watching(LocalAdapter):
+        def init(self) -> None:
+            native.append((f"init {self.namespace}", is_native()))
+
+        def broadcast_with_ack(self, packet: EventPacket, options: BroadcastOptions, acks: AckCollector) -> None:
+            super().broadcast_with_ack(packet, options, acks)
+            acks.when_ended(lambda: native.append(("acks", is_native())))
+
+    io = SocketIO(adapter=Watching)
+
+    @io.ns("/").on("event", threadpool=True)
+    def handle() -> str:
+        answers = io.emit_with_ack("question")
+        answers.close()
+        assert list(answers) == []
+        return io.ns("late").path
+
+    peer = serve(io).connect()
+    peer.send_packet(Packet(EVENT, "/", ["event"], 1))
+    assert [peer.packet().data for _ in range(2)] == [["question"], ["/late"]]
+    assert native == [("init /", False), ("acks", False), ("init /late", False)]
+
+
+@pytest.mark.parametrize("made", [Extensions, EventHandlers])
+def test_what_two_threads_ask_a_socket_for_at_the_same_time(serve: Serve, made: type[Any]) -> None:
+    io = SocketIO()
+    both = threading.Barrier(2, timeout=5)
+
+    def meet(frame: FrameType, event: str, arg: object) -> None:
+        if frame.f_code is made.__init__.__code__:
+            both.wait()
+
+    @io.ns("/").on("event", concurrent=True, threadpool=True)
+    def handle(socket: Socket, number: int) -> None:
+        value: object = [number] if number else {number}
+        sys.settrace(meet)
+        try:
+            if made is Extensions:
+                socket.extensions.insert(value)
+            else:
+                socket.on(f"event {number}", lambda: None)
+        finally:
+            sys.settrace(None)
+
+    peer = serve(io).connect()
+    for number in range(2):
+        peer.emit("event", number)
+    wait_until(lambda: both.n_waiting or io.native.jobs)
+    wait_until(lambda: io.native.jobs == 0)
+    (socket,) = io.sockets()
+    assert not both.broken
+    assert len(socket.extensions) == 2 if made is Extensions else socket.off("event 0") and socket.off("event 1")
 
 
 def test_threads_of_others_can_wait_for_nothing(serve: Serve) -> None:
