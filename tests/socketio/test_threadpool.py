@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
+import gevent.local
 import pytest
 
 from geventsio import (
@@ -139,6 +141,43 @@ def test_what_is_more_than_the_pool_holds_waits_without_the_hub(serve: Serve, pi
     assert where.io.native.jobs == 0
     for peer in peers[1:]:
         peer.close()
+
+
+def test_those_that_wait_for_a_thread_get_one_in_their_order(serve: Serve, pipe: Pipe) -> None:
+    io = SocketIO(threadpool_size=1)
+    begun: list[int] = []
+
+    @io.ns("/").on("block", concurrent=True, threadpool=True)
+    def block(number: int) -> None:
+        begun.append(number)
+        pipe.wait()
+
+    peer = serve(io).connect()
+    for number in range(4):
+        peer.emit("block", number)
+    wait_until(lambda: io.native.jobs == 4 and begun)
+    for number in range(4, 8):
+        # When the hub looks again, there are the end of a job and a new event, which has not waited yet.
+        peer.emit("block", number)
+        pipe.release()
+        time.sleep(0.002)
+        wait_until(lambda count=number - 2: len(begun) == count)
+    pipe.release(4)
+    wait_until(lambda: io.native.jobs == 0)
+    assert begun == list(range(8))
+
+
+def test_where_no_thread_can_be_started_it_runs_all_the_same(serve: Serve) -> None:
+    io = SocketIO()
+    io.ns("/").on("event", lambda: [is_native()], threadpool=True)
+    peer = serve(io).connect()
+    size = threading.stack_size(2**60)  # as when there are too many, or in Python 3.12 when the interpreter exits
+    try:
+        assert peer.ask("event") == [[False]]
+    finally:
+        threading.stack_size(size)
+    assert peer.ask("event") == [[True]]
+    wait_until(lambda: io.native.jobs == 0)
 
 
 def test_a_client_that_sends_too_much_meanwhile_is_not_read(serve: Serve, pipe: Pipe) -> None:
@@ -313,6 +352,23 @@ def test_units_of_work_and_middlewares_are_in_its_thread(serve: Serve) -> None:
     assert peer.ask("event") == [["event", "somebody"]]
     assert len(threads) == 4
     assert len(set(threads)) == 1 and threads[0] != threading.get_ident()
+
+
+def test_nothing_of_one_job_is_seen_by_the_next(serve: Serve) -> None:
+    io = SocketIO(threadpool_size=1)
+    local = gevent.local.local()  # which is threading's in a patched process
+    threads: set[int] = set()
+
+    @io.ns("/").on("visit", threadpool=True)
+    def visit(name: str) -> str:
+        threads.add(threading.get_ident())
+        seen = getattr(local, "name", "nobody")
+        local.name = name
+        return seen
+
+    site = serve(io)
+    assert [site.connect().ask("visit", name) for name in ("a", "b")] == [["nobody"]] * 2
+    assert len(threads) == 1
 
 
 def test_listeners_that_fail(serve: Serve, log: Log) -> None:
