@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,16 @@ def module() -> Iterator[ModuleType]:
     del sys.modules["snippet"]
     for io in [value for value in vars(module).values() if isinstance(value, SocketIO)]:
         io.close(timeout=0)
+
+
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """What a page does to loggers is for its block alone."""
+    names = [None, *(name for name in logging.root.manager.loggerDict if name.startswith("geventsio"))]
+    before = [(logging.getLogger(name), logging.getLogger(name).level) for name in names]
+    yield
+    for logger, level in before:
+        logger.setLevel(level)
 
 
 def run(block: Block, names: dict[str, Any]) -> None:
