@@ -1,7 +1,7 @@
 """Makes a site of these pages with Sphinx: `scripts/docs`.
 
-The pages are plain Markdown, to be read in the repository as well. What a site needs beside them is added here, when a page
-is read: the navigation, which is the list of `index.md`, and the docstrings in `reference.md`.
+The pages are plain Markdown, to be read in the repository as well. What a site needs beside them is added here, when a
+page is read: the navigation, which is the list of `index.md`, and the docstrings in `reference.md`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ logger = logging.getLogger("geventsio")
 
 
 def spawn(
-    io: SocketIO, seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+    io: SocketIO, seconds: float, function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
 ) -> Greenlet[..., Any]:
     """Start a greenlet after some seconds, in a copy of the caller's context.
 

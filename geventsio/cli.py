@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["doctor"]:
-        return doctor.main(arguments[1:])
+        doctor.main(arguments[1:])
     options = _parse(arguments)
     sys.path.insert(0, options.chdir)
     try:

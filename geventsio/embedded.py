@@ -6,6 +6,7 @@ not find it imported too early.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import Any
 
@@ -14,6 +15,8 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 from geventsio.engine.takeover import no_delay
 
 __all__ = ["EmbeddedServer"]
+
+logger = logging.getLogger("geventsio")
 
 
 class _Handler(WSGIHandler):
@@ -32,3 +35,11 @@ class EmbeddedServer(WSGIServer):
         """Serve a connection. Switches greenlets."""
         no_delay(sock)
         super().handle(sock, address)
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
+        """Serve a connection over TLS. Switches greenlets."""
+        try:
+            return super().wrap_socket_and_handle(client_socket, address)
+        except (ssl.SSLError, ConnectionError) as error:
+            # Of handshakes, as a rule: a browser that does not trust the certificate is no error of the server's.
+            logger.debug("a connection over TLS failed: %s", error)

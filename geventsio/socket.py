@@ -321,6 +321,7 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
     def _disconnect(self) -> None:
         if self._state is State.CONNECTING:  # the client waits for an answer; the middleware that runs ends for itself
             self._state = State.REFUSED
+            self.namespace.count_refusal("refused")
             self.client.refused(self, ConnectRefused().message, None)
             return
         if self._state is State.CONNECTED:

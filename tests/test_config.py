@@ -142,7 +142,10 @@ def test_an_unknown_name_is_an_error_that_tells_the_closest(name: str, closest: 
 def test_a_name_that_is_like_no_other_is_an_error_that_tells_them_all() -> None:
     with pytest.raises(TypeError) as caught:
         split_options({"xyzzy": 1})
-    assert str(caught.value) == f"unknown option 'xyzzy'; the options are {', '.join(sorted([*DEFAULTS, 'adapter']))}"
+    assert (
+        str(caught.value)
+        == f"unknown option 'xyzzy'; the options are {', '.join(sorted([*DEFAULTS, 'adapter', 'metrics']))}"
+    )
 
 
 @pytest.mark.parametrize("name", [*DEFAULTS, "adapter"])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import NoReturn
 
 from geventsio.doctor.findings import Report
 from geventsio.doctor.inside import examine_app
@@ -18,8 +22,8 @@ examples:
 """
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; return its exit status: 1 if something can't work, 2 if the command line is wrong.
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Run the command, and exit: with 1 if something can't work, with 2 if the command line is wrong.
 
     Switches greenlets.
 
@@ -27,17 +31,31 @@ def main(arguments: Sequence[str]) -> int:
         arguments: of the command line, without `doctor`.
     """
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parse(parser, arguments)
     if (options.url is None) == (not options.command):
         parser.error("name a module:app, a command of gunicorn, or a --url")
     subject = options.url or " ".join(options.command)
     report = Report(subject)
-    if options.url is None:
-        examine_app(options.command, options.chdir, options.path, report)
-    else:
-        _examine_url(options, parser, report)
-    print(report.as_json() if options.json else report.as_text())
-    return int(report.has_errors)
+    with redirect_stdout(sys.stderr):  # what the application prints is no part of the report
+        if options.url is None:
+            examine_app(options.command, options.chdir, options.path, report)
+        else:
+            _examine_url(options, parser, report)
+    print(report.as_json() if options.json else report.as_text(), flush=True)
+    # Threads and greenlets of the application may have no end.
+    os._exit(int(report.has_errors))
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    options = parser.parse_args(arguments)
+    if options.command and options.command[0] != "gunicorn":
+        # Options may stand behind the application; what is behind gunicorn is gunicorn's.
+        [name, *more] = options.command
+        options = parser.parse_args(more, options)
+        if options.command:
+            parser.error(f"unrecognized arguments: {' '.join(options.command)}")
+        options.command = [name]
+    return options
 
 
 def _examine_url(options: argparse.Namespace, parser: argparse.ArgumentParser, report: Report) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from typing import cast
+
+from gevent import monkey
 
 from geventsio.doctor.findings import Report
 from geventsio.doctor.loading import Loaded, NotLoaded, load, load_for_gunicorn
@@ -27,9 +30,9 @@ def examine_app(command: list[str], folder: str, path: str | None, report: Repor
     try:
         loaded = load_for_gunicorn(command[1:]) if command[0] == "gunicorn" else load(command[0], folder)
     except NotLoaded as error:
-        report.error(
-            "application", str(error), "start it from the folder that the server is started in, or with --chdir"
-        )
+        report.error("application", str(error), "run it in the folder that the server is started in, or with --chdir")
+        if error.patches is not None and monkey.is_module_patched("threading"):
+            error.patches.examine(report, error.place)
         return
     # Not before: these import what an application may want to patch first.
     from geventsio.doctor.packages import examine_integrations, examine_packages
@@ -51,7 +54,7 @@ def examine_app(command: list[str], folder: str, path: str | None, report: Repor
     else:
         for engine in engines:
             _examine_engine(engine, report)
-        _connect(app, engines, path, report)
+        _connect(cast(WSGIApp, app), engines, path, report)
 
 
 def _examine_server(loaded: Loaded, report: Report, engines: list[EngineServer]) -> None:
@@ -87,7 +90,7 @@ def _connect(app: WSGIApp, engines: list[EngineServer], path: str | None, report
     try:
         for engine in engines:
             place = (path or engine.options.req_path).rstrip("/") + "/"
-            target = Target("127.0.0.1", server.server_port, place)
+            target = Target("127.0.0.1", int(server.address[1]), place)
             examine_connections(target, report, tuple(engine.options.transports))
     finally:
         server.stop(timeout=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from contextlib import redirect_stdout
 from typing import Any
 
 from gevent import monkey
@@ -16,7 +15,17 @@ __all__ = ["Loaded", "NotLoaded", "load", "load_for_gunicorn"]
 
 
 class NotLoaded(Exception):
-    """The application, or the server's settings, can't be loaded."""
+    """The application, or the server's settings, can't be loaded.
+
+    Attributes:
+        patches: what gevent has patched meanwhile, which may be why; None if nothing was begun.
+        place: see `Loaded`.
+    """
+
+    def __init__(self, text: str, patches: PatchWatch | None = None, place: str = "") -> None:
+        super().__init__(text)
+        self.patches = patches
+        self.place = place
 
 
 class Loaded:
@@ -47,14 +56,15 @@ def load(name: str, folder: str) -> Loaded:
     sys.path.insert(0, os.path.abspath(folder))
     patches = PatchWatch()
     module_name, colon, attribute = name.partition(":")
+    place = f"the program that starts it, or of the module {module_name}"
     try:
-        with patches.watching(), redirect_stdout(sys.stderr):
+        with patches.watching():
             app: Any = importlib.import_module(module_name)
             for part in (attribute if colon else "app").split("."):
                 app = getattr(app, part)
     except (Exception, SystemExit) as error:
-        raise NotLoaded(f"{name} can't be loaded: {_reason(error)}") from error
-    return Loaded(app, patches, f"the program that starts it, or of the module {module_name}")
+        raise NotLoaded(f"{name} can't be loaded: {_reason(error)}", patches, place) from error
+    return Loaded(app, patches, place)
 
 
 def load_for_gunicorn(arguments: list[str]) -> Loaded:
@@ -70,7 +80,7 @@ def load_for_gunicorn(arguments: list[str]) -> Loaded:
     patches = PatchWatch()
     before = sys.argv
     try:
-        with patches.watching(), redirect_stdout(sys.stderr):
+        with patches.watching():
             # gunicorn reads its command line there.
             sys.argv = ["gunicorn", *arguments]
             program = WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn")
@@ -81,7 +91,7 @@ def load_for_gunicorn(arguments: list[str]) -> Loaded:
                 monkey.patch_all()
             app = program.load() if app is None else app
     except (Exception, SystemExit) as error:
-        raise NotLoaded(f"gunicorn {' '.join(arguments)}: can't be loaded: {_reason(error)}") from error
+        raise NotLoaded(f"gunicorn can't load it: {_reason(error)}", patches, "gunicorn.conf.py") from error
     finally:
         sys.argv = before
     place = program.cfg.settings["config"].get() or "gunicorn.conf.py"

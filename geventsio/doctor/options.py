@@ -83,7 +83,7 @@ def examine_proxies(options: EngineOptions, has_proxy_fix: bool, report: Report)
             "put the layer outside of ProxyFix, as in app.wsgi_app = io.layer(ProxyFix(app.wsgi_app))",
         )
     believed = ProxyPolicy(rule).resolve(dict(FORWARDED))
-    who = f"{rule} proxies" if isinstance(rule, int) else ", ".join(map(str, rule))
+    who = rule if isinstance(rule, int) else ", ".join(map(str, rule))
     client = f"{believed['REMOTE_ADDR']} on {believed['wsgi.url_scheme']}://{believed['HTTP_HOST']}"
     told = "203.0.113.7 on https://chat.example"
     report.ok(topic, f"trusted_proxies is {who}: what a proxy at 127.0.0.1 says is from {told} counts as {client}")

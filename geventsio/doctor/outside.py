@@ -54,7 +54,9 @@ def _target(url: str, path: str | None, headers: Mapping[str, str], is_trusting:
         raise ValueError(f"{url!r} is no address: it begins with http:// or https://")
     tls = None
     if parts.scheme == "https":
-        tls = ssl.create_default_context()
+        # ssl.create_default_context would make one whose sockets block.
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.load_default_certs()
         if is_trusting:
             tls.check_hostname = False
             tls.verify_mode = ssl.CERT_NONE

@@ -17,9 +17,9 @@ __all__ = ["examine_packages", "examine_integrations", "has_proxy_fix"]
 
 #: What is named if it is there.
 SHOWN = (
-    *("geventsio", "gevent", "greenlet", "websockets", "orjson", "msgspec", "werkzeug", "gunicorn", "gevent-websocket"),
-    *("flask", "django", "bottle", "falcon", "pyramid"),
-)
+    "geventsio gevent greenlet websockets orjson msgspec werkzeug gunicorn gevent-websocket flask django bottle falcon "
+    "pyramid"
+).split()
 
 #: The oldest versions that serve well, beside those that the package itself asks for.
 OLDEST = {
@@ -41,7 +41,7 @@ BLOCKING = {
     "confluent_kafka": "poll it in gevent's thread pool",
 }
 
-#: Servers for the same path, and what to do with them.
+#: Servers for the same path.
 OTHERS = ("flask_socketio", "socketio", "engineio")
 
 

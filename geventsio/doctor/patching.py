@@ -65,14 +65,14 @@ class PatchWatch:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Take down what gevent warns of meanwhile."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", monkey.MonkeyPatchWarning)
-            yield
-        for warning in caught:
-            if issubclass(warning.category, monkey.MonkeyPatchWarning):
-                self._warnings.append(str(warning.message))
-            else:
-                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+        caught: list[warnings.WarningMessage] = []
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", monkey.MonkeyPatchWarning)
+                yield
+        finally:
+            for warning in caught:
+                self._warned(warning)
 
     def examine(self, report: Report, place: str) -> None:
         """Report when all is loaded.
@@ -128,6 +128,12 @@ class PatchWatch:
         if threading is not None:
             main = threading.main_thread()
             self._threads = sorted(thread.name for thread in threading.enumerate() if thread is not main)
+
+    def _warned(self, warning: warnings.WarningMessage) -> None:
+        if issubclass(warning.category, monkey.MonkeyPatchWarning):
+            self._warnings.append(str(warning.message))
+        else:
+            warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
 
     def _stale(self) -> list[str]:
         """Names of the application's modules that hold what gevent has replaced."""

@@ -107,7 +107,7 @@ def _examine_end(settings: Any, report: Report, options: list[EngineOptions]) ->
         if settings.post_worker_init is not post_worker_init:
             report.warning(
                 TOPIC,
-                f"the application handles SIGTERM itself ({getattr(handler, '__qualname__', handler)}): the worker that "
+                f"the application handles SIGTERM itself ({getattr(handler, '__qualname__', handler)}): a worker that "
                 "stops is noticed late, and its clients are cut off",
                 "begin gunicorn.conf.py with `from geventsio.integrations.gunicorn import *`",
             )

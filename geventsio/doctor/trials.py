@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 import gevent
 
 from geventsio.doctor.findings import Report
 from geventsio.doctor.probe import PATIENCE, Answer, Opened, ProbeError, Target, WebSocket, ask, open_polling, read_open
 
-__all__ = ["examine_connections", "try_session"]
+__all__ = ["examine_connections"]
 
 TOPIC = "connection"
 
@@ -59,12 +60,46 @@ def examine_connections(target: Target, report: Report, transports: tuple[str, .
         report: where to.
         transports: those that it should have.
     """
-    opened = _try_polling(target, report) if "polling" in transports else None
-    if "websocket" not in transports:
-        return
-    _attempt(report, "a websocket", lambda: _try_websocket(target), _websocket_fix)
-    if opened is None:
-        return
+    opened = refusal = None
+    if "polling" in transports:
+        try:
+            opened = _try_polling(target, report)
+        except ProbeError as error:
+            refusal = error
+            if error.status != HTTPStatus.BAD_REQUEST:
+                report.error(TOPIC, f"polling failed: {error}", _fix(error))
+                if error.status == 0:
+                    return  # nobody answers
+    has_websockets = "websocket" in transports and _attempt(
+        report, "a websocket", lambda: _try_websocket(target), _websocket_fix
+    )
+    if refusal is not None and refusal.status == HTTPStatus.BAD_REQUEST:
+        _refused(refusal, has_websockets, report)
+    if opened is not None and "websocket" in transports:
+        _examine_upgrade(target, opened, report)
+
+
+def _try_polling(target: Target, report: Report) -> Opened:
+    opened = open_polling(target)
+    size = "" if opened.max_payload is None else f", at most {opened.max_payload:,} bytes a message"
+    rhythm = f"a ping every {opened.ping_interval:g} s, answered within {opened.ping_timeout:g} s"
+    report.ok(TOPIC, f"a handshake by polling was answered: {rhythm}{size}")
+    _attempt(report, "polling", lambda: _try_session(target, opened.sid), _session_fix)
+    return opened
+
+
+def _refused(refusal: ProbeError, has_websockets: bool, report: Report) -> None:
+    if has_websockets:
+        report.hint(
+            TOPIC,
+            f"{refusal}, as it is where transports are websockets alone",
+            "clients need transports: ['websocket']",
+        )
+    else:
+        report.error(TOPIC, f"polling failed: {refusal}", _fix(refusal))
+
+
+def _examine_upgrade(target: Target, opened: Opened, report: Report) -> None:
     if "websocket" in opened.upgrades:
         _attempt(report, "an upgrade from polling", lambda: _try_upgrade(target), _websocket_fix)
     else:
@@ -75,44 +110,21 @@ def examine_connections(target: Target, report: Report, transports: tuple[str, .
         )
 
 
-def _try_polling(target: Target, report: Report) -> Opened | None:
-    try:
-        opened = open_polling(target)
-    except ProbeError as error:
-        report.error(TOPIC, f"polling failed: {error}", fix_of(error))
-        return None
-    size = "" if opened.max_payload is None else f", at most {opened.max_payload:,} bytes a message"
-    rhythm = f"a ping every {opened.ping_interval:g} s, answered within {opened.ping_timeout:g} s"
-    report.ok(TOPIC, f"a handshake by polling was answered: {rhythm}{size}")
-    _attempt(report, "polling", lambda: try_session(target, opened.sid), _session_fix)
-    return opened
-
-
-def try_session(target: Target, sid: str) -> str:
-    """Send and poll over a session, and close it. Switches greenlets.
-
-    Raises:
-        ProbeError: something failed.
-    """
+def _try_session(target: Target, sid: str) -> str:
+    """Send and poll over a session, and close it."""
     answers = [ask(target, POLL.format(sid), NOTHING) for _ in range(REQUESTS)]
     failed = [answer for answer in answers if answer.status != 200]
     if failed:
-        raise _strangers(failed)
+        raise failed[0].refusal(f"{len(failed)} of {REQUESTS} requests of one session failed: the first")
     poll = gevent.spawn(_outcome, lambda: ask(target, POLL.format(sid), seconds=2 * PATIENCE))
     ask(target, POLL.format(sid), GOODBYE)
     answer = poll.get()
     if isinstance(answer, ProbeError):
         raise ProbeError(f"the poll was not answered when it should have been: {answer}")
-    if answer.status != 200:
-        # The client's goodbye may have been faster than its poll.
-        if answer.status != 400:
-            raise answer.refusal("the poll")
+    # The client's goodbye may have been faster than its poll.
+    if answer.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
+        raise answer.refusal("the poll")
     return f"{REQUESTS + 2} requests of one session, each on a connection of its own, reached it"
-
-
-def _strangers(failed: list[Answer]) -> ProbeError:
-    refusal = failed[0].refusal(f"{len(failed)} of {REQUESTS} requests of one session failed: the first")
-    return refusal
 
 
 def _try_websocket(target: Target) -> str:
@@ -139,11 +151,13 @@ def _try_upgrade(target: Target) -> str:
     return "a session that began with polling was upgraded to a websocket"
 
 
-def _attempt(report: Report, what: str, trial: Callable[[], str], fix: Callable[[ProbeError], str]) -> None:
+def _attempt(report: Report, what: str, trial: Callable[[], str], fix: Callable[[ProbeError], str]) -> bool:
     try:
         report.ok(TOPIC, trial())
     except ProbeError as error:
         report.error(TOPIC, f"{what} failed: {error}", fix(error))
+        return False
+    return True
 
 
 def _outcome(request: Callable[[], Answer]) -> Answer | ProbeError:
@@ -153,14 +167,14 @@ def _outcome(request: Callable[[], Answer]) -> Answer | ProbeError:
         return error
 
 
-def fix_of(error: ProbeError) -> str:
+def _fix(error: ProbeError) -> str:
     """What to change when a request was refused."""
     return REMEDIES.get(error.status, BAD_REQUEST)
 
 
 def _websocket_fix(error: ProbeError) -> str:
-    return NGINX_UPGRADE if error.status in (0, 200, 400, 426, 501) else fix_of(error)
+    return NGINX_UPGRADE if error.status in (0, 200, 400, 426, 501) else _fix(error)
 
 
 def _session_fix(error: ProbeError) -> str:
-    return STICKY if error.status in (0, 400) else fix_of(error)
+    return STICKY if error.status in (0, 400) else _fix(error)

@@ -7,9 +7,10 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from gevent import monkey
-from gevent.threadpool import ThreadPool
 
 if TYPE_CHECKING:
+    from gevent.threadpool import ThreadPool
+
     from geventsio.engine.server import EngineServer
 
 __all__ = ["NativePool", "answer", "in_hub"]
@@ -59,10 +60,11 @@ class NativePool:
         if _working and _thread_id() in _working:
             return job(*args)
         if self._pool is None:
-            self._pool = ThreadPool(self.size, self._server.runtime.hub)
+            self._pool = _make_pool(self.size, self._server.runtime.hub)
+        outcome = _Outcome(copy_context(), job, args, {})
         self.jobs += 1
         try:
-            outcome: _Outcome[R] = self._pool.spawn(self._work, _Outcome(copy_context(), job, args, {})).get()
+            self._pool.spawn(self._work, outcome).get()
         finally:
             self.jobs -= 1
         return outcome.take()
@@ -83,14 +85,13 @@ class NativePool:
         if pool is not None:
             pool.kill()
 
-    def _work(self, outcome: _Outcome[R]) -> _Outcome[R]:
+    def _work(self, outcome: _Outcome[Any]) -> None:
         thread = _thread_id()
         _working[thread] = self
         try:
             outcome.run()
         finally:
             del _working[thread]
-        return outcome
 
 
 class _Outcome(Generic[R]):
@@ -124,6 +125,12 @@ class _Outcome(Generic[R]):
             raise error
         finally:
             del error  # or its traceback would hold this frame, and this frame the error
+
+
+def _make_pool(size: int, hub: Any) -> ThreadPool:
+    from gevent.threadpool import ThreadPool  # imports `queue`, which a later monkey-patch would come too late for
+
+    return ThreadPool(size, hub)
 
 
 def answer(outcome: _Outcome[Any], lock: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
@@ -180,7 +179,8 @@ class WebSocketOutbox:
 
     def send(self, group: PacketGroup) -> bool:
         """See `Outbox`."""
-        return self.write(group.frames)
+        frames = group.built
+        return self.write(group.frames if frames is None else frames)
 
     def send_volatile(self, kind: Hashable, group: PacketGroup) -> None:
         """See `Outbox`. The client keeps up as long as the kernel takes what is written to it."""
@@ -233,6 +233,11 @@ class WebSocketOutbox:
         self._bytes += len(frames)
         return True
 
+    def gather(self) -> None:
+        """Send what is written in the rest of this tick at its end, in one piece."""
+        ticker = self._ticker
+        self._tick = ticker.number if ticker.is_running else ticker.begin()
+
     def hold(self) -> None:
         """Keep what is written next for a moment, so that it arrives apart from what has gone out.
 
@@ -250,12 +255,15 @@ class WebSocketOutbox:
             sent = self._try_send(batch)
             if self._failed is None:
                 return
+            if sent == self._bytes:
+                break
             self._bytes -= sent
             _drop(self._frames, sent)
             if sent < len(batch):
                 self._await_writable()
                 return
         self._frames = None
+        self._bytes = 0
         self._settle()
 
     def close(self) -> None:
@@ -386,11 +394,3 @@ class DeflatingOutbox(WebSocketOutbox):
     def send(self, group: PacketGroup) -> bool:
         """See `Outbox`."""
         return self.write(group.deflated_frames(self._threshold, self._window_bits))
-
-
-def shut_write(sock: RawSocket) -> None:
-    """Tell the peer that no more comes; a socket that is gone already is no error."""
-    try:
-        sock.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass

@@ -12,7 +12,7 @@ from gevent.hub import Waiter
 
 from geventsio.engine.body import read_body
 from geventsio.engine.outbox import PollingOutbox
-from geventsio.engine.responses import ErrorCode, RequestError, Response
+from geventsio.engine.responses import DONE, ErrorCode, RequestError, Response
 from geventsio.engine.takeover import find_socket
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
@@ -170,7 +170,7 @@ class PollingTransport:
             raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from None
         finally:
             self._posting = False
-        return Response.text("ok")
+        return DONE
 
     def release(self) -> None:
         """Let a parked poll end, with NOOP if nothing else is to be sent."""

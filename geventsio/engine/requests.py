@@ -22,6 +22,9 @@ __all__ = [
 
 Environ = dict[str, Any]
 
+#: Parameters that a query may have; clients send four, or six.
+MAX_FIELDS = 100
+
 
 class EngineRequest(NamedTuple):
     """The query of an Engine.IO request.
@@ -158,8 +161,19 @@ def wants_close(environ: Environ) -> bool:
 
 
 def _first_values(query: str) -> dict[str, str]:
+    if "%" not in query and "+" not in query and query.count("&") < MAX_FIELDS:
+        # Nearly every query; the general way takes longer than all else that is done for a request.
+        values: dict[str, str] = {}
+        for field in query.split("&"):
+            name, _, value = field.partition("=")
+            values.setdefault(name, value)
+        return values
+    return _first_unquoted_values(query)
+
+
+def _first_unquoted_values(query: str) -> dict[str, str]:
     try:
-        values = parse_qs(query, keep_blank_values=True, max_num_fields=100)
+        values = parse_qs(query, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise RequestError(ErrorCode.BAD_REQUEST, "too many query parameters") from None
     return {name: items[0] for name, items in values.items()}

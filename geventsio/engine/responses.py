@@ -12,7 +12,11 @@ import orjson
 from geventsio.protocol.eio_payload import TEXT
 from geventsio.protocol.websocket import CloseCode
 
-__all__ = ["ErrorCode", "RequestError", "Response"]
+__all__ = ["DONE", "ErrorCode", "RequestError", "Response"]
+
+_NO_STORE = ("Cache-Control", "no-store")
+
+_STATUS_LINES = {status: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class ErrorCode(Enum):
@@ -84,13 +88,7 @@ class Response(NamedTuple):
     @classmethod
     def payload(cls, body: bytes, more: Iterable[tuple[str, str]] = (), content_type: str = TEXT) -> Response:
         """Answer a poll or a handshake; with more headers."""
-        headers = (("Content-Type", content_type), ("Cache-Control", "no-store"), *more)
-        return cls(HTTPStatus.OK, headers, body)
-
-    @classmethod
-    def text(cls, body: str) -> Response:
-        """Answer a POST."""
-        return cls(HTTPStatus.OK, (("Content-Type", "text/html"), ("Cache-Control", "no-store")), body.encode())
+        return cls(HTTPStatus.OK, (("Content-Type", content_type), _NO_STORE, *more), body)
 
     @classmethod
     def empty(cls) -> Response:
@@ -103,7 +101,7 @@ class Response(NamedTuple):
         code = error.code
         number, _, status = code.value
         fields = {"message": error.message} if number is None else {"code": number, "message": error.message}
-        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        headers = [("Content-Type", "application/json"), _NO_STORE]
         if code is ErrorCode.UNSUPPORTED_WEBSOCKET_VERSION:
             headers.append(("Sec-WebSocket-Version", "13"))
         if code in RETRY_AFTER:
@@ -113,9 +111,15 @@ class Response(NamedTuple):
     @property
     def status_line(self) -> str:
         """The status as WSGI wants it."""
-        return f"{self.status.value} {self.status.phrase}"
+        return _STATUS_LINES[self.status]
 
     def wsgi_headers(self, more: Iterable[tuple[str, str]] = ()) -> list[tuple[str, str]]:
         """All headers, with the body's length."""
-        length = () if self.status is HTTPStatus.NO_CONTENT else (("Content-Length", str(len(self.body))),)
-        return [*self.headers, *length, *more]
+        headers = [*self.headers, *more]
+        if self.status is not HTTPStatus.NO_CONTENT:
+            headers.append(("Content-Length", str(len(self.body))))
+        return headers
+
+
+#: What answers a POST.
+DONE = Response(HTTPStatus.OK, (("Content-Type", "text/html"), _NO_STORE), b"ok")

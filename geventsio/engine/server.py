@@ -22,10 +22,10 @@ from geventsio.engine.origins import OriginPolicy
 from geventsio.engine.outbox import Bounds
 from geventsio.engine.proxies import ProxyPolicy
 from geventsio.engine.requests import EngineRequest, is_multiplexed, is_upgrade, parse_request, wants_close
-from geventsio.engine.responses import ErrorCode, RequestError, Response
+from geventsio.engine.responses import DONE, ErrorCode, RequestError, Response
 from geventsio.engine.runtime import Runtime
 from geventsio.engine.session import Session, SessionState
-from geventsio.engine.takeover import StartResponse, end_connection, find_socket, is_upgraded, no_delay
+from geventsio.engine.takeover import StartResponse, answer_without_delay, end_connection, is_upgraded
 from geventsio.engine.timeouts import Timeouts
 from geventsio.engine.upgrade import Upgrade
 from geventsio.engine.watchdog import DescribeJob, describe
@@ -166,7 +166,7 @@ class EngineServer:
         if is_allowed:
             is_preflight = environ.get("REQUEST_METHOD") == "OPTIONS"
             more = self._origins.preflight_headers(environ) if is_preflight else self._origins.headers(environ)
-        no_delay(find_socket(environ))
+        answer_without_delay(environ)
         ends = ends and not is_multiplexed(environ)
         if ends or wants_close(environ):
             more.append(("Connection", "close"))
@@ -303,7 +303,7 @@ class EngineServer:
         if method != "POST":
             raise RequestError(ErrorCode.BAD_REQUEST, f"{method} on a session")
         if session.state is SessionState.CLOSING:
-            return Response.text("ok")
+            return DONE
         return polling.post(environ)
 
     def _open_websocket(

@@ -14,12 +14,14 @@ import _socket
 import socket
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from geventsio.engine.outbox import RawSocket
 
 __all__ = [
     "StartResponse",
     "TakenSocket",
+    "answer_without_delay",
     "can_take_over",
     "end_connection",
     "find_socket",
@@ -31,6 +33,9 @@ __all__ = [
 StartResponse = Callable[..., Callable[[bytes], object]]
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
+
+#: Sockets that `answer_without_delay` has seen: a system call for each request would be wasted.
+_undelayed: WeakSet[Any] = WeakSet()
 
 
 class TakenSocket(NamedTuple):
@@ -160,6 +165,15 @@ def no_delay(sock: Any) -> None:
             pass
 
 
+def answer_without_delay(environ: Environ) -> None:
+    """Do for a request's connection what `no_delay` does, once."""
+    sock = find_socket(environ)
+    if sock is not None and sock not in _undelayed:
+        no_delay(sock)
+        if hasattr(sock, "__weakref__"):
+            _undelayed.add(sock)
+
+
 def _detach(sock: Any) -> RawSocket:
     family, kind, proto = sock.family, sock.type, sock.proto
     raw = _socket.socket(family, kind, proto, fileno=sock.detach())
@@ -186,7 +200,7 @@ def _pywsgi_reader(environ: Environ) -> Any:
 
 def _omit_body(write: Callable[[bytes], object]) -> None:
     """Keep gunicorn before 26 from announcing a chunked body: it would write its end when the app returns."""
-    response = getattr(write, "__self__", None)
+    response: Any = getattr(write, "__self__", None)
     if getattr(response, "chunked", False):
         response.chunked = False
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socket
+from contextlib import suppress
 from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gevent.event import Event
 
-from geventsio.engine.outbox import Bounds, DeflatingOutbox, RawSocket, WebSocketOutbox, shut_write
+from geventsio.engine.outbox import Bounds, DeflatingOutbox, RawSocket, WebSocketOutbox
 from geventsio.engine.workers import SLICE
 from geventsio.errors import ProtocolError
 from geventsio.protocol.websocket import (
@@ -227,6 +229,9 @@ class WebSocketConnection:
                 if parser.unfinished is not self._unfinished:
                     self._watch_assembly(parser.unfinished)
                 return True
+            if not end and parser.buffer:
+                # The client has sent several messages at once: their answers are one segment, too.
+                self.outbox.gather()
             if self._state is _OPEN:
                 if type(event) is str or type(event) is bytes:
                     self.receiver.receive(event)
@@ -237,6 +242,8 @@ class WebSocketConnection:
                 return False
             if self._state is State.CLOSED or self._paused:
                 return False
+            if not parser.buffer and parser.unfinished is self._unfinished:
+                return True
             if not end:
                 end = monotonic() + SLICE
             elif monotonic() > end:
@@ -297,7 +304,9 @@ class WebSocketConnection:
             self._shut()
 
     def _shut(self) -> None:
-        shut_write(self._sock)
+        # That no more comes is news to nobody who is gone already.
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
 
     def _discard(self) -> None:
         try:

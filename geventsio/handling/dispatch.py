@@ -43,8 +43,8 @@ __all__ = [
 
 logger = logging.getLogger("geventsio")
 
-#: Where msgspec repeats what it was given: enums, tags of unions, names of fields.
-_VALUE = re.compile(r"(Invalid (?:enum )?value|unknown field) .*", re.DOTALL)
+#: Where msgspec repeats what it was given (enums, tags of unions, names of fields), up to the last quotation mark.
+_VALUE = re.compile(r"(Invalid (?:enum )?value|unknown field) (?:'.*'|`.*`|-?\d+)", re.DOTALL)
 
 
 def run_start(socket: Socket, auth: dict[str, Any]) -> None:
@@ -180,7 +180,7 @@ def run_adapter(namespace: Namespace, operation: Callable[..., object], args: tu
     try:
         operation(*args)
     except Exception:
-        logger.exception("the adapter of %s failed", namespace.path)
+        logger.exception("the adapter of %s failed", namespace.path, extra={"namespace": namespace.path})
 
 
 def _do(call: Call, job: Callable[[Call], Any], in_thread: bool = False) -> Any:
@@ -263,9 +263,20 @@ def _tell(call: Call, error: BaseException) -> bool:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as failure:
+        if isinstance(error, ExtractError):
+            _forget_context(failure, error)
         logger.error("exception in the error handler of %s", socket.ns, exc_info=failure, extra=_fields(call))
         _run_hooks(socket, failure)
     return True
+
+
+def _forget_context(failure: BaseException, error: BaseException) -> None:
+    """Take an exception out of the traceback of one that came while it was handled: its text repeats the client's."""
+    link: BaseException | None = failure
+    while link is not None and link.__context__ is not error:
+        link = link.__context__
+    if link is not None:
+        link.__context__ = None
 
 
 def _run_hooks(socket: Socket, error: BaseException) -> None:

@@ -16,9 +16,12 @@ from geventsio.handling.registry import (
     check_event_name,
 )
 
-__all__ = ["Registrar"]
+__all__ = ["NO_HANDLER", "Registrar"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Stands for the handler where a decorator is asked for: None is one that can't be called.
+NO_HANDLER: Any = object()
 
 
 class Registrar(ABC):
@@ -114,7 +117,7 @@ class Registrar(ABC):
     def on_fallback(self, *, threadpool: bool = False) -> Callable[[F], F]: ...
     @overload
     def on_fallback(self, handler: F, *, threadpool: bool = False) -> F: ...
-    def on_fallback(self, handler: F | None = None, *, threadpool: bool = False) -> F | Callable[[F], F]:
+    def on_fallback(self, handler: F = NO_HANDLER, *, threadpool: bool = False) -> F | Callable[[F], F]:
         """Handle the events that have no handler; also as a decorator. `threadpool` is as in `on`."""
 
         def register(function: F) -> F:
@@ -122,7 +125,7 @@ class Registrar(ABC):
             handlers.fallback = (ThreadEventHandler if threadpool else EventHandler)(function, handlers.kinds)
             return function
 
-        return register if handler is None else register(handler)
+        return register if handler is NO_HANDLER else register(handler)
 
     def on_any(self, listener: F) -> F:
         """Have a listener called for each event, with its name and arguments, whoever handles it; also as a decorator.
@@ -164,7 +167,7 @@ class Registrar(ABC):
     def on_disconnect(self, *, threadpool: bool = False) -> Callable[[F], F]: ...
     @overload
     def on_disconnect(self, handler: F, *, threadpool: bool = False) -> F: ...
-    def on_disconnect(self, handler: F | None = None, *, threadpool: bool = False) -> F | Callable[[F], F]:
+    def on_disconnect(self, handler: F = NO_HANDLER, *, threadpool: bool = False) -> F | Callable[[F], F]:
         """Have a handler called, once for each socket, when it is disconnected; also as a decorator.
 
         `threadpool` is as in `on`.
@@ -175,7 +178,7 @@ class Registrar(ABC):
             handlers.disconnect = (ThreadHandler if threadpool else Handler)(function, handlers.kinds.disconnect)
             return function
 
-        return register if handler is None else register(handler)
+        return register if handler is NO_HANDLER else register(handler)
 
     def on_error(self, handler: F) -> F:
         """Have a handler called with each exception that escapes; also as a decorator.

@@ -125,6 +125,7 @@ class FlaskIntegration:
                 "socket.data, or pass save_session=True to FlaskIntegration if the server keeps the sessions",
                 call.event,
                 call.socket.ns,
+                extra={"namespace": call.socket.ns, "event": call.event, "socket_id": call.socket.id},
             )
 
 

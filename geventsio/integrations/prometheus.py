@@ -15,8 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from geventsio import SocketIO
-from geventsio.engine.counts import Histogram
-from geventsio.metrics import Family, Metrics
+from geventsio.metrics import Family, Histogram, Metrics
 from geventsio.metrics.families import FAMILIES
 from geventsio.wsgi import WSGIApp
 

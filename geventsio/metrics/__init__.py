@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
+from geventsio.engine.counts import Histogram
 from geventsio.metrics.families import Family, Sample
 from geventsio.metrics.metrics import Metrics, check_metrics
 
-__all__ = ["Family", "Metrics", "Sample", "check_metrics"]
+__all__ = ["Family", "Histogram", "Metrics", "Sample", "check_metrics"]

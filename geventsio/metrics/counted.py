@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from geventsio.adapters.base import Adapter
 from geventsio.engine.counts import Histogram
 from geventsio.handling.call import Call
 from geventsio.handling.dispatch import run_event
@@ -19,7 +18,6 @@ from geventsio.socket import Socket
 from geventsio.types import DisconnectReason
 
 if TYPE_CHECKING:
-    from geventsio.namespaces.table import DynamicNamespace
     from geventsio.server import SocketIO
 
 __all__ = ["OTHER", "CountedNamespace", "CountedSocket", "EventCounts", "NamespaceCounts", "label_of"]
@@ -99,22 +97,14 @@ class NamespaceCounts:
     def _add(self, event: str) -> EventCounts:
         if len(self._events) >= MAX_EVENTS:
             return self.others
-        found = self._events[event] = EventCounts(event, self._buckets)
-        return found
+        return self._events.setdefault(event, EventCounts(event, self._buckets))  # a thread may have been faster
 
 
 class CountedNamespace(Namespace):
     """A namespace whose sockets and emits are counted."""
 
-    def __init__(
-        self,
-        io: SocketIO,
-        path: str,
-        adapter: Callable[..., Adapter],
-        template: DynamicNamespace | None = None,
-        params: dict[str, str] | None = None,
-    ) -> None:
-        super().__init__(io, path, adapter, template, params)
+    def __init__(self, io: SocketIO, *rest: Any) -> None:
+        super().__init__(io, *rest)
         assert io.metrics is not None
         self.counts = io.metrics.namespace(self)
 

@@ -14,7 +14,7 @@ from geventsio.adapters.values import BroadcastOptions, EventPacket
 from geventsio.errors import NamespaceError
 from geventsio.handling.call import Call
 from geventsio.handling.handlers import Handler, ThreadHandler
-from geventsio.handling.registrar import Registrar
+from geventsio.handling.registrar import NO_HANDLER, Registrar
 from geventsio.handling.registry import EventHandlers, check_event_name
 from geventsio.protocol.packet_group import PacketGroup
 from geventsio.protocol.sio_packet import MAX_NAMESPACE as MAX_PATH
@@ -78,7 +78,7 @@ class NamespaceHandlers(Registrar):
     def __call__(self, *, threadpool: bool = False) -> Callable[[F], F]: ...
     @overload
     def __call__(self, handler: F, *, threadpool: bool = False) -> F: ...
-    def __call__(self, handler: F | None = None, *, threadpool: bool = False) -> F | Callable[[F], F]:
+    def __call__(self, handler: F = NO_HANDLER, *, threadpool: bool = False) -> F | Callable[[F], F]:
         """Register the connect handler; a decorator. It is called after the client has been told that it is connected.
 
         Args:
@@ -96,7 +96,7 @@ class NamespaceHandlers(Registrar):
             self._connect_handlers.append((ThreadHandler if threadpool else Handler)(function, self.io.kinds.connect))
             return function
 
-        return register if handler is None else register(handler)
+        return register if handler is NO_HANDLER else register(handler)
 
     on_connect = __call__
 
@@ -251,7 +251,7 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
         try:
             self.adapter.close()
         except Exception:
-            logger.exception("the adapter of %s could not be closed", self.path)
+            logger.exception("the adapter of %s could not be closed", self.path, extra={"namespace": self.path})
 
     @property
     def is_empty(self) -> bool:
@@ -268,7 +268,8 @@ class Namespace(Chooser[BroadcastOperator], Broadcaster, NamespaceHandlers):
             if self.is_open:
                 self.adapter.leave_all(socket)
         except Exception:
-            logger.exception("the adapter of %s could not remove a socket", self.path)
+            extra = {"namespace": self.path, "socket_id": socket.id}
+            logger.exception("the adapter of %s could not remove a socket", self.path, extra=extra)
         if self.sockets.get(socket.id) is socket:
             del self.sockets[socket.id]
         socket.client.finished()

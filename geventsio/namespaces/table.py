@@ -206,7 +206,7 @@ class Namespaces:
             namespace.open_adapter()
         except BaseException as error:
             if namespace.template is not None and isinstance(error, Exception):
-                logger.exception("the adapter of %s can't be prepared", path)
+                logger.exception("the adapter of %s can't be prepared", path, extra={"namespace": path})
             self._remove(namespace)
             raise
         if namespace.is_deleted:

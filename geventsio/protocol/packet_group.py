@@ -31,11 +31,12 @@ class PacketGroup(msgspec.Struct, eq=False, gc=False):
     Attributes:
         text: one whole Engine.IO packet with its type character, such as b'42["x"]'; None for a lone binary message.
         attachments: the binary messages that follow it.
+        built: `frames` once they have been asked for; to look here first spares each recipient of a broadcast a call.
     """
 
     text: bytes | None
     attachments: Sequence[bytes] = ()
-    _frames: bytes | None = None
+    built: bytes | None = None
     _payload: bytes | None = None
     _deflated: dict[int, bytes] | None = None
     _eio3: Eio3Group | None = None
@@ -51,14 +52,14 @@ class PacketGroup(msgspec.Struct, eq=False, gc=False):
     @property
     def frames(self) -> bytes:
         """The group as websocket frames, one behind the other."""
-        frames = self._frames
+        frames = self.built
         if frames is None:
             text = self.text
             if text is None or self.attachments:
                 frames = self._join_frames()
             else:
                 frames = build_text(text)
-            self._frames = frames
+            self.built = frames
         return frames
 
     def deflated_frames(self, threshold: int, window_bits: int) -> bytes:

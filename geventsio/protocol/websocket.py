@@ -126,10 +126,14 @@ class FrameParser:
         max_message_size: bytes of payload that one message may have, over all its fragments and after inflation.
         max_fragments: frames that one message may be cut into.
         per_message_deflate: whether the client may compress its messages, without context takeover.
+
+    Attributes:
+        buffer: what has been received and not been read yet; false if that is nothing.
+        unfinished: the message whose last fragment has not arrived; None if there is none. Not to be touched.
     """
 
-    # Thousands of connections are idle at any time: then `_buffer` is the shared b"" and the rest are small numbers.
-    __slots__ = ("_buffer", "_done", "_fragments", "_max_fragments", "_max_message_size", "_need", "_pos", "_reserved")
+    # Thousands of connections are idle at any time: then `buffer` is the shared b"" and the rest are small numbers.
+    __slots__ = ("_done", "_max_fragments", "_max_message_size", "_need", "_pos", "_reserved", "buffer", "unfinished")
 
     def __init__(
         self, max_message_size: int, max_fragments: int = MAX_FRAGMENTS, per_message_deflate: bool = False
@@ -137,37 +141,32 @@ class FrameParser:
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
         self._reserved = _RSV & ~_RSV1 if per_message_deflate else _RSV
-        self._buffer: bytes | bytearray = b""
+        self.buffer: bytes | bytearray = b""
         self._pos = 0
         # Bytes from `_pos` on without which nothing more can be told.
         self._need = _MIN_HEADER
-        self._fragments: _Fragments | None = None
+        self.unfinished: _Fragments | None = None
         self._done = False
 
     @property
     def has_buffered(self) -> bool:
         """Whether bytes wait that might hold another event."""
-        return len(self._buffer) - self._pos >= self._need
-
-    @property
-    def unfinished(self) -> object | None:
-        """Stands for the message whose last fragment has not arrived, as long as it is the same one; or None."""
-        return self._fragments
+        return len(self.buffer) - self._pos >= self._need
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they came from the socket."""
-        if not self._buffer:
+        if not self.buffer:
             # After an error or a close nothing is kept: memory must not grow while the peer goes on sending.
             if not self._done:
-                self._buffer = data
+                self.buffer = data
             return
-        buffer = self._buffer
+        buffer = self.buffer
         if isinstance(buffer, bytearray):
             if self._pos:
                 del buffer[: self._pos]
         else:
             # A bytearray grows in place: many small pieces cost neither a copy nor an object each.
-            buffer = self._buffer = bytearray(memoryview(buffer)[self._pos :])
+            buffer = self.buffer = bytearray(memoryview(buffer)[self._pos :])
         self._pos = 0
         buffer += data
 
@@ -180,7 +179,7 @@ class FrameParser:
         Raises:
             ProtocolError: the client broke RFC 6455 or exceeded a limit; `close_code` says how to answer.
         """
-        buffer = self._buffer
+        buffer = self.buffer
         pos = self._pos
         size = len(buffer)
         if size - pos < self._need:
@@ -189,7 +188,7 @@ class FrameParser:
             return None
         # Nearly every frame is a whole unfragmented message under 64 KB; the general path takes three times as long.
         first = buffer[pos]
-        if (first == _FIN_TEXT or first == _FIN_BINARY) and self._fragments is None:
+        if (first == _FIN_TEXT or first == _FIN_BINARY) and self.unfinished is None:
             length = buffer[pos + 1] - _MASKED
             start = pos + 6
             shortest = 0
@@ -203,7 +202,7 @@ class FrameParser:
             if shortest <= length <= self._max_message_size and end <= size:
                 payload = apply_mask(buffer[start:end], buffer[start - 4 : start])
                 if end == size:
-                    self._buffer = b""
+                    self.buffer = b""
                     self._pos = 0
                 else:
                     self._pos = end
@@ -228,10 +227,10 @@ class FrameParser:
                 return None
             start, length = header
             end = start + length
-            if len(self._buffer) < end:
+            if len(self.buffer) < end:
                 self._wait(end - self._pos)
                 return None
-            first = self._buffer[self._pos]
+            first = self.buffer[self._pos]
             payload = self._take(start, end)
             opcode = first & _OPCODE
             if opcode >= _CLOSE:
@@ -242,7 +241,7 @@ class FrameParser:
 
     def _read_header(self) -> tuple[int, int] | None:
         """Check the header at `_pos`; return where its payload starts and its length, or None if bytes lack."""
-        buffer = self._buffer
+        buffer = self.buffer
         pos = self._pos
         available = len(buffer) - pos
         if available < _MIN_HEADER:
@@ -288,11 +287,11 @@ class FrameParser:
                 raise ProtocolError("control frame longer than 125 bytes")
         elif opcode > _BINARY:
             raise ProtocolError("unknown opcode")
-        elif (opcode == _CONTINUATION) is (self._fragments is None):
+        elif (opcode == _CONTINUATION) is (self.unfinished is None):
             raise ProtocolError("fragment out of sequence")
 
     def _check_limits(self, first: int, length: int) -> None:
-        fragments = self._fragments
+        fragments = self.unfinished
         is_compressed = first & _RSV1 != 0
         if fragments is not None:
             length += fragments.size
@@ -307,16 +306,16 @@ class FrameParser:
         """Let go of what has been read and wait for `need` bytes from here."""
         self._need = need
         if self._pos:
-            self._buffer = self._buffer[self._pos :]
+            self.buffer = self.buffer[self._pos :]
             self._pos = 0
 
     def _take(self, start: int, end: int) -> bytes:
         """Unmask the payload and step behind the frame."""
-        buffer = self._buffer
+        buffer = self.buffer
         key = buffer[start - 4 : start]
         payload = apply_mask(memoryview(buffer)[start:end], key)
         if end == len(buffer):
-            self._buffer = b""
+            self.buffer = b""
             self._pos = 0
         else:
             self._pos = end
@@ -325,7 +324,7 @@ class FrameParser:
 
     def _data(self, first: int, payload: bytes) -> str | bytes | None:
         """Return the message if this frame completes one."""
-        fragments = self._fragments
+        fragments = self.unfinished
         fin = first >= _FIN
         try:
             if fragments is None:
@@ -335,9 +334,9 @@ class FrameParser:
                     if inflater is not None:
                         payload = inflater.inflate(payload, True)
                     return payload.decode() if opcode == _TEXT else payload
-                fragments = self._fragments = _Fragments(opcode, inflater)
+                fragments = self.unfinished = _Fragments(opcode, inflater)
             elif fin:
-                self._fragments = None
+                self.unfinished = None
             return fragments.add(payload, fin)
         except UnicodeDecodeError:
             raise ProtocolError("text that is not UTF-8", _INVALID_DATA) from None
@@ -353,10 +352,10 @@ class FrameParser:
 
     def _stop(self) -> None:
         self._done = True
-        self._buffer = b""
+        self.buffer = b""
         self._pos = 0
         self._need = _MIN_HEADER
-        self._fragments = None
+        self.unfinished = None
 
 
 def _parse_close(payload: bytes) -> Close:

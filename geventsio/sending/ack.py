@@ -82,6 +82,7 @@ class PendingAck(Hashable, Protocol):
     @property
     def unanswered(self) -> int:
         """How many sockets of this server have not answered."""
+        ...
 
     def expire(self) -> None:
         """Learn that the time is up."""

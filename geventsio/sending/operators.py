@@ -58,7 +58,8 @@ class BroadcastOperator(Chooser["BroadcastOperator"], Broadcaster):
 
     def sockets(self) -> list[Socket]:
         """The chosen sockets of this server."""
-        return in_hub(self._namespace.adapter.local_sockets, self.options)  # type: ignore[return-value]
+        found: list[Any] = in_hub(self._namespace.adapter.local_sockets, self.options)
+        return found
 
     def _target(self) -> Target:
         return self._namespace, self.options, self._timeout

@@ -82,17 +82,18 @@ CELLS = (
 
 #: Where versions make a difference: what calls the libraries, the frameworks and the insides of the servers.
 TESTS = (
-    "tests/protocol",
-    "tests/socketio",
-    "tests/engine/test_polling.py",
-    "tests/engine/test_requests.py",
-    "tests/engine/test_takeover.py",
-    "tests/engine/test_upgrade.py",
-    "tests/engine/test_websocket.py",
-    "tests/engine/test_workers.py",
-    "tests/engine/test_workers_patched.py",
-    "tests/integrations",
-    "tests/live/test_close.py",
+    *(
+        f"tests/protocol/test_{name}.py"
+        for name in ("common_parser", "deflate", "json_codec", "msgpack_codec", "websocket")
+    ),
+    *(f"tests/engine/test_{name}.py" for name in ("polling", "takeover", "upgrade", "websocket", "workers")),
+    *(
+        f"tests/socketio/test_{name}.py"
+        for name in ("ack", "context", "convert", "dispatch", "extract", "extractors", "middleware", "operators")
+    ),
+    *(f"tests/socketio/test_{name}.py" for name in ("parsers", "unit_of_work", "wsgi")),
+    *(f"tests/integrations/flask/test_{name}.py" for name in ("contexts", "page", "port", "session", "sqlalchemy")),
+    *(f"tests/integrations/django/test_{name}.py" for name in ("docs", "integration", "site")),
     "tests/live/test_polling.py",
     "tests/live/test_socket_events.py",
     "tests/live/test_python_client.py::test_client",

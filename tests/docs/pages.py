@@ -4,8 +4,8 @@ What the pages promise their readers, and tests hold:
 
 * A Python block that begins with imports is whole: it runs in a namespace of its own. One without goes on with the
   block above, and so does one behind the comment `<!-- continues -->`.
-* A block whose first line is a comment with a file's name (`# app.py`, `// app.js`) is that file; "# app.py, at the end"
-  is added to what the file has. Tests of the page write all of them into one folder, and run what the page runs there.
+* A block whose first line is a comment with a file's name (`# app.py`, `// app.js`) is that file; "# app.py, at the
+  end" is added to what the file has. Tests of the page write them into one folder, and run what the page runs there.
 * A block behind `<!-- raises NAME -->` raises the exception of that name; a `text` block that follows is its message.
 * The comment `<!-- check ... -->` holds Python that runs where the block above has run, and fails if the page is wrong.
   Readers don't see it.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import socketio
+from socketio.exceptions import DisconnectedError
 
 from tests.docs.pages import blocks, files
 from tests.docs.serving import DEADLINE, commands, free_port
@@ -43,7 +44,7 @@ def test_a_server_of_one_s_own_sends_its_clients_away(tmp_path: Path) -> None:
             assert client.call("message", "hello", timeout=DEADLINE) == 1
             assert client.receive(timeout=DEADLINE) == ["message", "hello"]
             assert command.stop(signal.SIGTERM) == 0, command.output()
-            with pytest.raises(socketio.exceptions.DisconnectedError):
+            with pytest.raises(DisconnectedError):
                 client.receive(timeout=DEADLINE)
     finally:
         command.close()

@@ -1,4 +1,4 @@
-"""docs/getting-started.md is true: its files are written down, each of its commands is run, and real clients say hello."""
+"""docs/getting-started.md is true: its files are written down, its commands are run, and real clients say hello."""
 
 from __future__ import annotations
 

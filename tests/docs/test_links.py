@@ -1,4 +1,4 @@
-"""Every relative link of the Markdown pages leads somewhere, anchors included, and every page of docs can be reached."""
+"""Every relative link of the Markdown pages leads somewhere, anchors included, and each page of docs can be reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each heading of docs/troubleshooting.md that is set as code is what the server, the client or another program really says."""
+"""Each heading of docs/troubleshooting.md that is set as code is what a program really says: ours or another."""
 
 from __future__ import annotations
 

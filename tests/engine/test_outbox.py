@@ -13,8 +13,13 @@ import pytest
 
 from geventsio.engine.outbox import Bounds, PollingOutbox, WebSocketOutbox
 from geventsio.engine.runtime import Runtime
+from geventsio.engine.timeouts import Timeouts
+from geventsio.engine.websocket import Limits, WebSocketConnection
 from geventsio.protocol.packet_group import PacketGroup
+from geventsio.protocol.websocket_frames import build_text
+from geventsio.types import DisconnectReason
 from tests.engine.harness import until
+from tests.engine.peer import frame
 
 WIDE = Bounds(10**9, 10**9)
 
@@ -99,6 +104,20 @@ class Link:
         self.failures += 1
 
 
+class Echo:
+    """Answers each message with itself."""
+
+    def __init__(self, connection: WebSocketConnection | None = None) -> None:
+        self._connection = connection
+
+    def receive(self, message: str | bytes) -> None:
+        assert self._connection is not None and isinstance(message, str)
+        self._connection.outbox.write(build_text(message.encode()))
+
+    def connection_lost(self, reason: DisconnectReason) -> None:
+        raise AssertionError(reason)
+
+
 @pytest.fixture
 def links() -> Iterator[list[Link]]:
     links: list[Link] = []
@@ -150,6 +169,45 @@ class TestCoalescing:
         group = PacketGroup(b"451-[]", (b"one", b"two"))
         link.outbox.send(group)
         assert link.offered == [len(group.frames)]
+
+    def test_what_is_gathered_goes_out_in_one_piece(self, link: Link) -> None:
+        for _ in range(3):
+            link.outbox.gather()
+            link.outbox.write(b"a")
+            link.outbox.write(b"bb")
+            assert link.outbox.waiting() == 2
+            gevent.sleep(0)
+            gevent.sleep(0)
+            assert link.outbox.waiting() == 0
+        assert link.offered == [3] * 3
+        assert link.read(9) == b"abb" * 3
+
+    def test_bytes_are_counted_anew_after_a_flush(self, links: list[Link]) -> None:
+        link = Link(Bounds(100, 10))
+        links.append(link)
+        for _ in range(5):
+            link.outbox.gather()
+            link.outbox.write(b"x" * 8)
+            link.outbox.flush()
+            link.outbox.hold()
+            assert link.outbox.write(b"x" * 8)
+            link.outbox.flush()
+        assert link.offered == [8] * 10
+
+    def test_messages_of_one_segment_are_answered_in_one(self, link: Link) -> None:
+        runtime = Runtime()
+        closing: Timeouts[WebSocketConnection] = Timeouts(runtime.clock, 5.0, lambda late: late.abort())
+        connection = WebSocketConnection(runtime, link.socket, Echo(), Limits(WIDE, 1000), closing)
+        connection.receiver = Echo(connection)
+        connection.start()
+        try:
+            link.theirs.sendall(b"".join(frame(1, b"%d" % number) for number in range(5)))
+            assert link.read(15) == b"".join(build_text(b"%d" % number) for number in range(5))
+            link.theirs.sendall(frame(1, b"5"))
+            assert link.read(3) == build_text(b"5")
+            assert link.offered == [15, 3]
+        finally:
+            connection.abort()
 
     def test_many_outboxes_in_one_turn(self, links: list[Link]) -> None:
         runtime = Runtime()

@@ -73,6 +73,24 @@ class TestQuery:
     def test_strange_queries(self, serve: Serve, query: str) -> None:
         assert ask(serve(), "GET", query).error_code in (0, 3)
 
+    @pytest.mark.parametrize("more", ["", "&%78=1", "&x=+"])
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            ("EIO=4&transport=polling&sid", 1),
+            ("EIO=4&&sid=a=b&transport=polling&", 1),
+            ("EIO&transport=polling&EIO=4", 5),
+            ("EIO=4=&transport=polling", 5),
+            ("EIO=4&transport=polling;sid=a", 0),
+            ("=EIO=4&transport=polling", 5),
+            ("transport=polling&EIO=4&sid=a&sid=b", 1),
+        ],
+    )
+    def test_queries_with_and_without_escapes_are_read_alike(
+        self, serve: Serve, query: str, more: str, code: int
+    ) -> None:
+        assert ask(serve(), "GET", query + more).error_code == code
+
     @pytest.mark.parametrize("path", ["/engine.io", "/engine.io/"])
     def test_paths(self, serve: Serve, path: str) -> None:
         site = serve()

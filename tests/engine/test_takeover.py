@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import gevent.socket
 import pytest
 from geventwebsocket.handler import WebSocketHandler
 
-from geventsio.engine.takeover import find_socket, no_delay
+from geventsio.engine.takeover import answer_without_delay, find_socket, no_delay
 from geventsio.types import DisconnectReason
 from tests import tools
 from tests.engine.conftest import Serve
@@ -221,6 +222,17 @@ class TestPieces:
         with socket.socket() as sock:
             no_delay(sock)
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    def test_nagle_is_switched_off_for_every_connection(self) -> None:
+        for _ in range(2):  # the second socket has the first one's descriptor
+            with socket.socket() as sock:
+                for _ in range(2):
+                    answer_without_delay({"gunicorn.socket": sock})
+                    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                seen = weakref.ref(sock)
+            del sock
+            assert seen() is None
+        answer_without_delay({})
 
     def test_sockets_without_nagle_are_left_alone(self) -> None:
         ours, theirs = socket.socketpair()

@@ -42,6 +42,10 @@ _REACHABLE = """(node) => {
 }"""
 
 
+class Navigated(AssertionError):
+    """A tab has left the page that it was asked about."""
+
+
 class Page:
     """One tab. What goes wrong in it (exceptions, errors in the console) is collected in `problems`."""
 
@@ -81,10 +85,16 @@ class Page:
     def wait(self, expression: str) -> None:
         """Wait until a JavaScript expression is truthy."""
         try:
-            eventually(lambda: self.evaluate(f"Boolean({expression})"), expression)
+            eventually(lambda: self._is(expression), expression)
         except TimeoutError as error:
             seen = self.evaluate("document.body.innerText")
             raise TimeoutError(f"{error}\nproblems: {self.problems}\nthe page shows:\n{seen}") from None
+
+    def _is(self, expression: str) -> bool:
+        try:
+            return bool(self.evaluate(f"Boolean({expression})"))
+        except Navigated:
+            return False
 
     def click(self, selector: str) -> None:
         """Click the middle of what a selector finds, as soon as it is shown, uncovered and at rest."""
@@ -174,7 +184,10 @@ class Browser:
         while True:
             answer = json.loads(self._devtools.recv())
             if answer.get("id") == wanted:
-                assert "error" not in answer, f"{method}: {answer['error']}"
+                if "error" in answer:
+                    message = answer["error"]["message"]
+                    is_gone = "navigated" in message or "context" in message  # by the time that the answer was made
+                    raise (Navigated if is_gone else AssertionError)(f"{method}: {message}")
                 return answer["result"]
             page = self._pages.get(answer.get("sessionId", ""))
             if page is not None and "method" in answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DEADLINE", "SERVERS", "Demo", "eventually"]
+__all__ = ["DEADLINE", "SERVERS", "Demo", "eventually", "running", "with_client"]
 
 import os
 import signal
@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests import tools
 
@@ -69,6 +70,9 @@ class Demo:
         server: one of `SERVERS`.
         cwd: the folder to start it in.
         certificate: files of a certificate and its key; with them the embedded server speaks TLS.
+        makes_certificate: whether it speaks TLS with a certificate of its own making.
+        environ: environment variables for it.
+        expects: what the lines contain that it may write to stderr.
     """
 
     def __init__(
@@ -77,6 +81,9 @@ class Demo:
         server: str = "embedded",
         cwd: Path = ROOT,
         certificate: tuple[str, str] | None = None,
+        makes_certificate: bool = False,
+        environ: Mapping[str, str] | None = None,
+        expects: str | None = None,
     ) -> None:
         self.port = _free_port()
         self._command = SERVERS[server](example, f"127.0.0.1:{self.port}")
@@ -84,7 +91,12 @@ class Demo:
         if certificate is not None:
             self._command += ["--certificate", *certificate]
             self._tls = ssl.create_default_context(cafile=certificate[0])
+        elif makes_certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE  # nobody knows it
         self._cwd = cwd
+        self._environ = dict(environ or {})
+        self._expects = expects
         self._errors = tempfile.TemporaryFile()
         self.start()
 
@@ -94,9 +106,12 @@ class Demo:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/"
 
     def errors(self) -> str:
-        """What it has written to stderr so far."""
+        """What it has written to stderr so far that was not to be expected."""
         size = os.fstat(self._errors.fileno()).st_size
-        return tools.without_lag(os.pread(self._errors.fileno(), size, 0).decode("utf-8", "replace"))
+        lines = tools.without_lag(os.pread(self._errors.fileno(), size, 0).decode("utf-8", "replace"))
+        if self._expects is None:
+            return lines
+        return "".join(line for line in lines.splitlines(keepends=True) if self._expects not in line)
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
@@ -104,9 +119,10 @@ class Demo:
         self._process = subprocess.Popen(
             self._command,
             cwd=self._cwd,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **self._environ},
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
+            start_new_session=True,
         )
         try:
             eventually(self._listens, f"{self} listens")
@@ -124,8 +140,9 @@ class Demo:
             raise
 
     def kill(self) -> None:
-        """End it as a crash would."""
-        self._process.kill()
+        """End it as a crash would, and what it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
@@ -149,6 +166,23 @@ class Demo:
         except OSError:
             return False
         return True
+
+
+@contextmanager
+def running(example: str, **options: Any) -> Iterator[Demo]:
+    """Run an example without a past; the options are `Demo`'s."""
+    demo = Demo(example, **options)
+    try:
+        yield demo
+    except BaseException:
+        demo.kill()
+        raise
+    demo.close()
+
+
+def with_client(example: str, **options: Any) -> AbstractContextManager[Demo]:
+    """Run an example whose pages have the client from the npm package of the tests."""
+    return running(example, cwd=tools.js_package("socket.io-client").parents[1], **options)
 
 
 def _free_port() -> int:

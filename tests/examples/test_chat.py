@@ -11,7 +11,7 @@ import requests
 import socketio
 from socketio.exceptions import ConnectionError as Refused
 
-from tests.examples.demo import DEADLINE, SERVERS, Demo
+from tests.examples.demo import DEADLINE, SERVERS, Demo, running
 
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
 
@@ -45,13 +45,8 @@ class Visitor:
 @pytest.fixture(scope="module", params=SERVERS)
 def demo(request: pytest.FixtureRequest) -> Iterator[Demo]:
     """The running chat."""
-    demo = Demo("examples.chat", request.param)
-    try:
+    with running("examples.chat", server=request.param) as demo:
         yield demo
-    except BaseException:
-        demo.kill()
-        raise
-    demo.close()
 
 
 Visit = Callable[..., Visitor]

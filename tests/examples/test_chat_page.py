@@ -7,14 +7,13 @@ import os
 import struct
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests import tools
 from tests.examples.browser import Browser, Page
-from tests.examples.demo import Demo
+from tests.examples.demo import Demo, with_client
 
 # What sticks out on the right of the screen.
 _OVERFLOWING = """[...document.querySelectorAll(".talk *")]
@@ -35,30 +34,17 @@ def browser() -> Iterator[Browser]:
     browser.close()
 
 
-@contextmanager
-def running(certificate: tuple[str, str] | None = None) -> Iterator[Demo]:
-    """Run a chat without a past, whose client comes from the npm package of the tests."""
-    client = tools.js_package("socket.io-client")
-    demo = Demo("examples.chat", cwd=client.parents[1], certificate=certificate)
-    try:
-        yield demo
-    except BaseException:
-        demo.kill()
-        raise
-    demo.close()
-
-
 @pytest.fixture
 def demo() -> Iterator[Demo]:
     """A chat over HTTP."""
-    with running() as demo:
+    with with_client("examples.chat") as demo:
         yield demo
 
 
 @pytest.fixture
 def tls_demo(tmp_path: Path) -> Iterator[Demo]:
     """A chat over HTTPS."""
-    with running(tools.certificate(tmp_path)) as demo:
+    with with_client("examples.chat", certificate=tools.certificate(tmp_path)) as demo:
         yield demo
 
 

@@ -15,7 +15,7 @@ from tests.conformance.servers import SERVERS
 from tests.live.harness import DEADLINE, Server
 from tests.live.http_client import request
 from tests.socketio.harness import wait_until
-from tests.socketio.peer import Peer, PollingPeer, WebSocketPeer
+from tests.socketio.peer import PollingPeer, WebSocketPeer
 
 CLIENTS = 40
 ROUNDS = 1_000
@@ -25,7 +25,7 @@ SPARE_BLOCKS = 100
 
 SOCKET = "geventsio.socket.Socket"
 
-P = TypeVar("P", bound=Peer)
+P = TypeVar("P", WebSocketPeer, PollingPeer)
 
 
 class Connect(Protocol):

@@ -71,7 +71,8 @@ def polling_closes_well(address: Address) -> None:
     session = _polling(address)
     with session.start_poll() as poll:
         session.send("1")
-        assert poll.reply().status == 200
+        # On a busy machine the server may read the goodbye first, and know the session no more.
+        assert poll.reply().status in (200, 400)
 
 
 def polling_disconnects_and_closes(address: Address) -> None:

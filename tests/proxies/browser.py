@@ -5,6 +5,8 @@ from __future__ import annotations
 __all__ = ["OTHER", "PATH", "POLL", "Browser", "Polling", "connect_websocket"]
 
 import json
+import select
+import socket
 from collections.abc import Mapping
 from http.client import HTTPConnection
 from http.cookies import SimpleCookie
@@ -40,6 +42,8 @@ class Browser:
     def start(self, method: str, target: str, body: str | bytes | None = None, channel: int = OTHER) -> None:
         """Send a request."""
         connection = self._connections[channel]
+        if connection.sock is not None and _is_ended(connection.sock):
+            connection.close()
         if connection.sock is None:
             connection.sock = self.proxy.connect(self.source)
         data = body.encode() if isinstance(body, str) else body
@@ -166,6 +170,11 @@ def connect_websocket(browser: Browser) -> WebSocket:
     socket.send("40")
     assert socket.receive_text().startswith("40{")
     return socket
+
+
+def _is_ended(idle: socket.socket) -> bool:
+    """Whether the other side has closed a connection on which nothing is due: browsers then open a new one."""
+    return bool(select.select([idle], [], [], 0)[0])
 
 
 def _answer(packet: str) -> Any:

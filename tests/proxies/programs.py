@@ -177,7 +177,7 @@ def nginx(folder: Path, servers: Sequence[str], changes: Sequence[Change] = (), 
     # As root it would let its workers be somebody who may not enter the folder.
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, user=user, more=more))
-    command = [program, "-c", folder / "nginx.conf", "-e", folder / "log"]
+    command: list[str | Path] = [program, "-c", folder / "nginx.conf", "-e", folder / "log"]
     return Proxy(command, address, certificate, folder / "log", plain)
 
 
@@ -222,7 +222,7 @@ def apache(folder: Path, servers: Sequence[str], changes: Sequence[Change] = (),
     (folder / "site.conf").write_text(site + more)
     modules = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in _APACHE_MODULES)
     (folder / "apache.conf").write_text(_APACHE.format(folder=folder, modules=modules, port=address[1]))
-    command = [program, "-DFOREGROUND", "-f", folder / "apache.conf"]
+    command: list[str | Path] = [program, "-DFOREGROUND", "-f", folder / "apache.conf"]
     return Proxy(command, address, certificate, folder / "log")
 
 

@@ -221,11 +221,13 @@ def test_answers_are_compressed_once(proxy: Proxy) -> None:
             assert browser.request("POST", target, payload).status == 200
         # The CONNECT packet may travel alone.
         packets: list[str] = []
+        encodings: list[list[str]] = []
         while len(packets) < 2:
             reply = browser.request("GET", target)
-            raw = gzip.decompress(reply.body) if reply.headers["Content-Encoding"] else reply.body
+            encodings.append(reply.headers.get_all("Content-Encoding", []))
+            raw = gzip.decompress(reply.body) if encodings[-1] else reply.body
             packets += raw.decode().split("\x1e")
-        assert reply.headers.get_all("Content-Encoding") == ["gzip"]
+        assert encodings[-1] == ["gzip"]
         assert packets[1] == f'430["{text}"]'
 
 
@@ -239,9 +241,9 @@ def test_plain_http_is_sent_away(proxy: Proxy) -> None:
 # Idle clients
 
 
-def _impatient(deployment: Deployment, name: str, **options: float) -> Proxy:
+def _impatient(deployment: Deployment, name: str, ping_interval: float) -> Proxy:
     changes, more = _TWO_SECONDS[name]
-    return deployment.proxy(name, deployment.site(**options), changes=changes, more=more)
+    return deployment.proxy(name, deployment.site(ping_interval=ping_interval), changes=changes, more=more)
 
 
 def _idle(browser: Browser, pings: int) -> None:

@@ -176,7 +176,7 @@ def test_types_that_are_made_part_by_part(
         (bytes | str | None, {}, "Expected `bytes | null | str`, got `object`"),
         (Literal[b"x", 1], b"z", "Expected one of b'x', 1"),
         (Literal[b"x", 1], True, "Expected one of b'x', 1"),
-        (Literal["a"] | bytes, "b", "Invalid enum value 'b'; or Expected `bytes`, got `str`"),
+        (Literal["a"] | bytes, "b", "Invalid enum value; or Expected `bytes`, got `str`"),
         (
             Annotated[str | bytes, msgspec.Meta(max_length=1)],
             "xx",

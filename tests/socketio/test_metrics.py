@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from typing import Any
 
 import gevent
@@ -11,8 +12,8 @@ import pytest
 from gevent.event import Event
 
 from geventsio import ConnectRefused, Data, Socket, SocketIO
-from geventsio.engine.counts import Histogram
-from geventsio.metrics import Metrics
+from geventsio.context import current
+from geventsio.metrics import Histogram, Metrics
 from geventsio.metrics.families import FAMILIES
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.peer import ACK, EVENT, Packet, http_request
@@ -262,16 +263,20 @@ def test_refusals(serve: Serve, log: Log) -> None:
     def middleware(auth: Data[dict[str, str]]) -> None:
         if auth["token"] == "wrong":
             raise ConnectRefused("not you")
+        if auth["token"] == "tired":
+            current.socket.disconnect()
+            return
         raise ValueError("secret")
 
     site = serve(io)
     peer = site.websocket()
     peer.refused(auth={"token": "wrong"})
+    peer.refused(auth={"token": "tired"})
     peer.refused(auth={"token": "none"})
     peer.refused(auth={"token": 1})
     peer.refused("/nowhere")
     assert read(io, "connect_refusals") == {
-        ("/", "refused"): 1,
+        ("/", "refused"): 2,
         ("/", "error"): 1,
         ("/", "parameters"): 1,
         ("other", "unknown namespace"): 1,
@@ -298,6 +303,16 @@ def test_acknowledgements_that_do_not_come(serve: Serve) -> None:
     socket.disconnect()
     wait_until(later.done)
     assert read(io, "acks_timed_out") == {(): 3}
+
+
+def test_a_handler_that_blocks_is_named_as_ever(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    io = counted(blocked_threshold=0.01)
+    io.ns("/").on("block", lambda: time.sleep(0.03))
+    peer = serve(io).connect()
+    peer.emit("block")
+    assert peer.ask("event") == []
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "<lambda> of 'block' in / blocked the hub" in line]
 
 
 def test_native_jobs(serve: Serve) -> None:

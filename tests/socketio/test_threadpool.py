@@ -339,8 +339,13 @@ def test_exceptions(serve: Serve, log: Log) -> None:
 
 def test_one_that_serves_once_serves_one_of_many(serve: Serve, pipe: Pipe) -> None:
     io = SocketIO()
-    io.ns("/").use_event(lambda call, next: (pipe.wait(), next())[1])
     calls: list[bool] = []
+
+    @io.ns("/").use_event
+    def wait(call: EventCall, next: Next) -> Any:
+        pipe.wait()
+        return next()
+
     io.ns("/").once("event", lambda: calls.append(is_native()), threadpool=True)
     site = serve(io)
     peers = [site.connect() for _ in range(5)]

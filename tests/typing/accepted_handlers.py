@@ -49,6 +49,27 @@ def overlaps(text: str) -> str:
     return text
 
 
+@chat.on("event", threadpool=True)
+def in_thread(text: str) -> str:
+    return text
+
+
+@chat(threadpool=True)
+def connects_in_thread(socket: Socket) -> int:
+    return 1
+
+
+@chat.on_disconnect(threadpool=True)
+def leaves_in_thread(socket: Socket) -> int:
+    return 1
+
+
+assert_type(in_thread("text"), str)
+assert_type(connects_in_thread(io.sockets()[0]), int)
+assert_type(leaves_in_thread(io.sockets()[0]), int)
+assert_type(chat.on_disconnect(plain)("text"), int)
+
+
 @chat.on_any
 def listen(event: str, *args: Any) -> None: ...
 

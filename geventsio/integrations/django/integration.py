@@ -95,6 +95,7 @@ class DjangoIntegration:
                 "socket.data, or pass save_session=True to the DjangoIntegration if the server keeps the sessions",
                 call.event,
                 call.socket.ns,
+                extra={"namespace": call.socket.ns, "event": call.event, "socket_id": call.socket.id},
             )
 
 

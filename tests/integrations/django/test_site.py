@@ -103,6 +103,14 @@ def test_no_connection_outlives_its_event(site: Site, browser: Browser) -> None:
     site.comes_to_rest()
 
 
+def test_no_connection_outlives_its_event_in_a_native_thread(site: Site, browser: Browser) -> None:
+    peers = [browser.connect() for _ in range(3)]
+    for number in range(12):
+        [[told, _, is_authenticated]] = peers[number % 3].ask("count in a thread", number)
+        assert (told, is_authenticated) == (number, False)
+    site.comes_to_rest()
+
+
 def test_no_connection_is_kept_for_nobody(migrated: Database) -> None:
     site = Site(migrated, DJANGO_MAX_AGE="600")
     try:

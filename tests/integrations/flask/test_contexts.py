@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,27 @@ def note(trace: Trace, what: str) -> None:
     g.number = g.get("number", 0) + 1
     assert request.headers["X-Test"] == "yes" and request.args["EIO"] == "4"
     trace.append((what, current_app.name, g.number))
+
+
+def test_handlers_in_native_threads_are_in_them_too(serve: Serve, app: Flask, io: SocketIO) -> None:
+    trace: Trace = []
+    threads: list[int] = []
+
+    @app.teardown_appcontext
+    def end(error: BaseException | None) -> None:
+        threads.append(threading.get_ident())
+
+    @io.ns("/").on("event", threadpool=True)
+    def event() -> None:
+        note(trace, "event")
+        threads.append(threading.get_ident())
+
+    peer = serve(io, app).connect()
+    threads.clear()
+    peer.emit("event")
+    wait_until(lambda: len(threads) == 2)
+    assert trace == [("event", "sample", 1)]
+    assert len(set(threads)) == 1 and threads[0] != threading.get_ident()
 
 
 def test_the_request_is_the_handshake_s(serve: Serve, app: Flask, io: SocketIO, transport: str) -> None:

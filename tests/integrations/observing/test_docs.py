@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from geventsio.metrics.families import FAMILIES
+from tests.docs.pages import blocks, files, read
 from tests.testing.project import Project
-from tests.tools import require
 
-DOCS = Path(__file__).parents[3] / "docs"
-
-PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("metrics", "blocking-code")}
-
-BLOCKS = {name: re.findall(r"```python\n# (\S+\.py)\n(.*?)```", page, re.DOTALL) for name, page in PAGES.items()}
-
+#: What is tested with the files of each page.
 TESTS = {
-    "metrics": """
+    "docs/metrics.md": """
         import sys
         from itertools import islice
         from subprocess import PIPE, Popen
@@ -120,7 +114,9 @@ TESTS = {
                 def capture_envelope(self, envelope):
                     events.append(envelope.get_event())
 
-            sentry_sdk.init("http://key@localhost/1", transport=Kept(), before_send=drop_copies)
+            # Those that are enabled by themselves look at all that happens to be installed.
+            here = {"transport": Kept(), "auto_enabling_integrations": False}
+            sentry_sdk.init("http://key@localhost/1", before_send=drop_copies, **here)
             io = a_server()
             report_errors(io)
             with TestClient(io, raise_handler_errors=False) as client:
@@ -139,9 +135,8 @@ TESTS = {
                 socket.emit_with_ack("unfit")
                 (reported,) = events  # by the log: its unit of work had ended
                 assert reported["logger"] == "geventsio" and reported["extra"]["event"] == "unfit"
-            sentry_sdk.init()
     """,
-    "blocking-code": """
+    "docs/blocking-code.md": """
         from geventsio.testing import TestClient
         from reports import io
 
@@ -157,16 +152,9 @@ TESTS = {
 }
 
 
-@pytest.mark.parametrize("page", sorted(PAGES))
-def test_every_block_is_a_file(page: str) -> None:
-    assert len(BLOCKS[page]) == PAGES[page].count("```python") > 0
-
-
-@pytest.mark.parametrize("page", sorted(PAGES))
+@pytest.mark.parametrize("page", sorted(TESTS))
 def test_the_page_s_files_do_what_it_says(project: Project, page: str) -> None:
-    for package in ("opentelemetry.sdk", "prometheus_client", "sentry_sdk"):
-        require(_is_installed(package), f"{package} is not installed")
-    for name, source in BLOCKS[page]:
+    for name, source in files(blocks(page)).items():
         project.write(name, source)
     project.write("test_page.py", TESTS[page])
     result = project.run()
@@ -174,16 +162,9 @@ def test_the_page_s_files_do_what_it_says(project: Project, page: str) -> None:
 
 
 def test_the_table_tells_of_all_metrics() -> None:
-    rows = re.findall(r"^\| `geventsio_(\w+)` \| (\w+) \| (.*?) ?\|", PAGES["metrics"], re.MULTILINE)
+    rows = re.findall(r"^\| `geventsio_(\w+)` \| (\w+) \| (.*?) ?\|", read("docs/metrics.md"), re.MULTILINE)
     endings = {"counter": "_total"}
     assert rows == [
         (shape.name + endings.get(shape.kind, ""), shape.kind, ", ".join(f"`{label}`" for label in shape.labels))
         for shape in FAMILIES
     ]
-
-
-def _is_installed(package: str) -> str | None:
-    try:
-        return __import__(package).__name__
-    except ModuleNotFoundError:
-        return None

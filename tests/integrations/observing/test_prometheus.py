@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from geventsio import SocketIO
+from geventsio.integrations.prometheus import PrometheusCollector, metrics_app
 from geventsio.metrics import Metrics
 from geventsio.metrics.families import FAMILIES
 from tests.socketio.harness import Serve, Site, wait_until
 from tests.socketio.peer import http_request
-from tests.tools import require
-
-try:
-    from prometheus_client import CollectorRegistry
-    from prometheus_client.parser import text_string_to_metric_families
-    from werkzeug.middleware.dispatcher import DispatcherMiddleware
-
-    from geventsio.integrations.prometheus import PrometheusCollector, metrics_app
-except ModuleNotFoundError as error:
-    require(None, f"{error.name} is not installed")
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -59,6 +59,13 @@ def check(user: DjangoUser) -> None:
         raise ConnectRefused("log in first")
 
 
+@root.on("count in a thread", threadpool=True)
+def count_in_thread(number: int) -> list[Any]:
+    """Ask the database in a native thread."""
+    users = _count()
+    return [number, users, current_user().is_authenticated]
+
+
 @root.on("who")
 def who(user: DjangoUser) -> list[Any]:
     """Tell who the user is, in both ways to ask."""
