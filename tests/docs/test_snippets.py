@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,17 @@ GROUPS = [
     for page in NAMES
     for number, group in enumerate(groups(page), start=1)
 ]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Blocks may set up logging; other tests of this process must not notice."""
+    names = ["", *(name for name in logging.root.manager.loggerDict if name.startswith("geventsio"))]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in map(logging.getLogger, names)]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 @pytest.fixture
