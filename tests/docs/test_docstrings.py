@@ -60,9 +60,9 @@ def names() -> Iterator[tuple[str, Any]]:
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
     """The public methods and properties of a class, those of its bases in this package included."""
-    for name in dir(cls):
-        owner = next((base for base in cls.__mro__ if name in vars(base)), object)
-        if not name.startswith("_") and owner.__module__.startswith("geventsio"):
+    for name in (name for name in dir(cls) if not name.startswith("_")):
+        owner = next(base for base in cls.__mro__ if name in vars(base))
+        if owner.__module__.startswith("geventsio"):
             value = inspect.getattr_static(cls, name)
             if isinstance(value, (classmethod, staticmethod)):
                 value = value.__func__

@@ -47,6 +47,16 @@ def module() -> Iterator[ModuleType]:
         io.close(timeout=0)
 
 
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """What a page does to loggers is for its block alone."""
+    names = [None, *(name for name in logging.root.manager.loggerDict if name.startswith("geventsio"))]
+    before = [(logging.getLogger(name), logging.getLogger(name).level) for name in names]
+    yield
+    for logger, level in before:
+        logger.setLevel(level)
+
+
 def run(block: Block, names: dict[str, Any]) -> None:
     """Run one block; a traceback shows its line of the page."""
     code = "\n" * (block.line - 1) + block.code
