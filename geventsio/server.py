@@ -198,6 +198,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         raises when it is left, that is reported as if the handler had raised it; before the client is connected, it is
         refused with "Internal server error". What a handler returns answers its event after the unit has ended, and
         not if it has failed. Units may block. Events that nobody handles have none.
+
+        Raises:
+            TypeError: the factory can't be called.
         """
         if not callable(factory):
             raise TypeError(f"a unit of work is a function that returns a context manager, not {factory!r}")

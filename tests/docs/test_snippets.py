@@ -25,6 +25,17 @@ GROUPS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Blocks may set up logging; other tests of this process must not notice."""
+    names = ["", *(name for name in logging.root.manager.loggerDict if name.startswith("geventsio"))]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in map(logging.getLogger, names)]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
 @pytest.fixture
 def module() -> Iterator[ModuleType]:
     """Where a group runs: a module that can be found by its name, as dataclasses want it."""
