@@ -74,15 +74,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             )
         engine_options, self.options = split_options(options)
         self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
-        self.kinds = HandlerKinds(
-            {
-                Socket: "socket",
-                SocketIO: "socket.io",
-                ProtocolVersion: "socket.protocol",
-                TransportType: "socket.transport",
-            },
-            self.options.concurrent_handlers,
-        )
+        injectable = {Socket: "socket", SocketIO: "socket.io"}
+        injectable |= {ProtocolVersion: "socket.protocol", TransportType: "socket.transport"}
+        self.kinds = HandlerKinds(injectable, self.options.concurrent_handlers)
         self.kinds.provide(self.options.state)
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
@@ -96,7 +90,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.namespaces = Namespaces(self, adapter)
         self._closing: Greenlet[..., None] | None = None
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
-        #: Called with what has escaped from a handler and no error handler has taken; must not raise. For tests.
+        #: Called with what has escaped from a handler and no error handler has injectable; must not raise. For tests.
         self.error_hooks: list[Callable[[BaseException], object]] = []
         self._has_reported_main = False
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
