@@ -90,7 +90,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self.namespaces = Namespaces(self, adapter)
         self._closing: Greenlet[..., None] | None = None
         self._ack_deadlines: dict[float, Timeouts[PendingAck]] = {}
-        #: Called with what has escaped from a handler and no error handler has injectable; must not raise. For tests.
+        #: Called with what has escaped from a handler and no error handler has taken; must not raise. For tests.
         self.error_hooks: list[Callable[[BaseException], object]] = []
         self._has_reported_main = False
         self._files = ClientFiles(self.options.client_dir) if self.options.serve_client else None
