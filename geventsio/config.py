@@ -244,6 +244,10 @@ def _check_common(options: EngineOptions | SocketIOOptions) -> None:
 def size_threshold(name: str, value: object) -> int | None:
     """Return the bytes from which on an option that is a switch or a size has an effect; None for False.
 
+    Args:
+        name: of the option, for the message.
+        value: of the option.
+
     Raises:
         TypeError: it is neither.
         ValueError: the size is not positive.
@@ -259,6 +263,11 @@ def size_threshold(name: str, value: object) -> int | None:
 
 def check_duration(name: str, value: object, unit: str = "of seconds") -> None:
     """Check a positive number, of seconds unless `unit` says otherwise.
+
+    Args:
+        name: what it is called in the message.
+        value: what is to be such a number.
+        unit: what follows "a number" in the message.
 
     Raises:
         TypeError: it is no number.

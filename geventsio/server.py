@@ -75,15 +75,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             )
         engine_options, self.options = split_options(options)
         self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
-        self.kinds = HandlerKinds(
-            {
-                Socket: "socket",
-                SocketIO: "socket.io",
-                ProtocolVersion: "socket.protocol",
-                TransportType: "socket.transport",
-            },
-            self.options.concurrent_handlers,
-        )
+        injectable = {Socket: "socket", SocketIO: "socket.io"}
+        injectable |= {ProtocolVersion: "socket.protocol", TransportType: "socket.transport"}
+        self.kinds = HandlerKinds(injectable, self.options.concurrent_handlers)
         self.kinds.provide(self.options.state)
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
@@ -199,6 +193,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         raises when it is left, that is reported as if the handler had raised it; before the client is connected, it is
         refused with "Internal server error". What a handler returns answers its event after the unit has ended, and
         not if it has failed. Units may block. Events that nobody handles have none.
+
+        Raises:
+            TypeError: the factory can't be called.
         """
         if not callable(factory):
             raise TypeError(f"a unit of work is a function that returns a context manager, not {factory!r}")

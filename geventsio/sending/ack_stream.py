@@ -63,6 +63,8 @@ class Collector:
         self._grace = 0.0
         self._ended: Callable[[], object] | None = None
 
+    # What the namespace tells
+
     def begin(self, ack_id: int) -> None:
         """Learn that the adapter is about to send what asks for acknowledgements of this id."""
         self._ack_id = ack_id
@@ -76,6 +78,8 @@ class Collector:
                 self.expire()
             else:
                 self._look()
+
+    # What applications use
 
     @called_in_hub
     def close(self) -> None:
