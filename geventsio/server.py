@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from operator import methodcaller
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -350,7 +349,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         deadlines = self._ack_deadlines.get(seconds)
         if deadlines is None:
             self._ack_deadlines = {key: kept for key, kept in self._ack_deadlines.items() if kept}
-            expire = methodcaller("expire") if self.metrics is None else self.metrics.expire_ack
+            expire = _expire if self.metrics is None else self.metrics.expire_ack
             deadlines = Timeouts(self.engine.runtime.clock, seconds, expire)
             self._ack_deadlines[seconds] = deadlines
         return deadlines
@@ -393,3 +392,7 @@ def _receive(session: Session, data: str | bytes) -> None:
 
 def _closed(session: Session, reason: DisconnectReason) -> None:
     session.data.closed(reason)
+
+
+def _expire(pending: PendingAck) -> None:
+    pending.expire()
