@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -152,6 +153,9 @@ def test_those_that_wait_for_a_thread_get_one_in_their_order(serve: Serve, pipe:
         begun.append(number)
         pipe.wait()
 
+    def has_begun(count: int) -> bool:
+        return len(begun) == count
+
     peer = serve(io).connect()
     for number in range(4):
         peer.emit("block", number)
@@ -161,7 +165,7 @@ def test_those_that_wait_for_a_thread_get_one_in_their_order(serve: Serve, pipe:
         peer.emit("block", number)
         pipe.release()
         time.sleep(0.002)
-        wait_until(lambda count=number - 2: len(begun) == count)
+        wait_until(partial(has_begun, number - 2))
     pipe.release(4)
     wait_until(lambda: io.native.jobs == 0)
     assert begun == list(range(8))
@@ -631,6 +635,7 @@ def test_namespaces_and_what_adapters_are_told_belong_to_the_hub(serve: Serve) -
 def test_what_two_threads_ask_a_socket_for_at_the_same_time(serve: Serve, made: type[Any]) -> None:
     io = SocketIO()
     both = threading.Barrier(2, timeout=5)
+    ended: list[int] = []
 
     def meet(frame: FrameType, event: str, arg: object) -> None:
         if frame.f_code is made.__init__.__code__:
@@ -647,12 +652,12 @@ def test_what_two_threads_ask_a_socket_for_at_the_same_time(serve: Serve, made: 
                 socket.on(f"event {number}", lambda: None)
         finally:
             sys.settrace(None)
+            ended.append(number)
 
     peer = serve(io).connect()
     for number in range(2):
         peer.emit("event", number)
-    wait_until(lambda: both.n_waiting or io.native.jobs)
-    wait_until(lambda: io.native.jobs == 0)
+    wait_until(lambda: len(ended) == 2)
     (socket,) = io.sockets()
     assert not both.broken
     assert len(socket.extensions) == 2 if made is Extensions else socket.off("event 0") and socket.off("event 1")
