@@ -18,7 +18,7 @@ from geventsio.client import Client
 from geventsio.client4 import Client4
 from geventsio.config import check_duration, split_options
 from geventsio.engine.drain import TURN
-from geventsio.engine.native import NativePool, in_hub
+from geventsio.engine.native import NativePool, called_in_hub, in_hub
 from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
@@ -113,7 +113,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             NamespaceError: the namespace has a connect handler already.
             AdapterError: its adapter can't be prepared.
         """
-        namespace = self.namespaces.create(normal_path(path))
+        namespace = in_hub(self.namespaces.create, normal_path(path))
         return namespace if handler is None else namespace(handler)
 
     @overload
@@ -253,6 +253,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         """
         run(self, app, host, port, **server_options)
 
+    @called_in_hub
     def close(self, timeout: float | None = None) -> bool:
         """Close all connections with "server shutting down" and refuse new ones. May switch greenlets.
 
@@ -272,6 +273,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             self._closing = Greenlet.spawn(self._close_adapters)
         return is_done
 
+    @called_in_hub
     def drain(self, limit: float | None = None) -> bool:
         """Do what `close` does at the pace that `drain_timeout` asks for, before the process stops. Switches greenlets.
 

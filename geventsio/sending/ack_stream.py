@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from gevent.event import Event
 
-from geventsio.engine.native import in_hub
+from geventsio.engine.native import called_in_hub, in_hub
 from geventsio.errors import AckClosedError, AckError, AckTimeoutError, SendError
 from geventsio.sending.ack import Convert, PendingAck, T
 
@@ -81,6 +81,7 @@ class Collector:
 
     # What applications use
 
+    @called_in_hub
     def close(self) -> None:
         """Wait for no more answers; those that arrive later are ignored."""
         for socket in self._waiting:
