@@ -65,15 +65,16 @@ def add_docstrings(app: object, name: str, source: list[str]) -> None:
 
 
 def link_files(app: object, name: str, source: list[str]) -> None:
-    """Offer the Markdown files outside of docs for download: they are no pages of the site."""
+    """Offer the Markdown files outside of docs for download, as they are no pages of the site; leave out folders."""
     source[0] = re.sub(r"\]\((\.\./[^)]+\.md)\)", r"](path:\1)", source[0])
+    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)#.]+\)", r"\1", source[0])
 
 
 def is_internal(value: Any) -> bool:
     """Whether a method stands in a part of its class that other parts of the library use: its head says so."""
     function = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", None) or value)
-    if not inspect.isfunction(function):
-        return False
+    if not inspect.isfunction(function) or function.__code__.co_filename.startswith("<"):
+        return False  # made by dataclass and the like
     lines, _ = inspect.findsource(function)
     above = lines[: function.__code__.co_firstlineno]
     for number in range(len(above) - 1, 0, -1):

@@ -9,6 +9,7 @@ import re
 import engineio
 import pytest
 import socketio
+import socketio.exceptions
 
 import geventsio
 from geventsio.config import EngineOptions, SocketIOOptions
