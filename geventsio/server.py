@@ -253,6 +253,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             host: the address to listen on.
             port: the port; 0 takes a free one.
             server_options: for `gevent.pywsgi.WSGIServer`, such as `keyfile` and `certfile`.
+
+        Raises:
+            TypeError: that server has no such option.
         """
         run(self, app, host, port, **server_options)
 
