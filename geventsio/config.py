@@ -219,11 +219,25 @@ def engine_options(options: dict[str, Any]) -> EngineOptions:
     return EngineOptions(**options)
 
 
+# What other libraries call an option, where the spelling would lead to another one or to none.
+_ELSEWHERE = {
+    "async_handlers": "concurrent_handlers",
+    "client_manager": "adapter",
+    "maxHttpBufferSize": "max_payload",
+    "max_http_buffer_size": "max_payload",
+    "message_queue": "adapter",
+    "path": "req_path",
+    "resource": "req_path",
+    "serializer": "parser",
+}
+
+
 def check_names(options: Collection[str], known: Collection[str], kind: str = "option") -> None:
     """Raise TypeError for an option that does not exist, with the closest one that does."""
     for name in options:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            elsewhere = _ELSEWHERE.get(name)
+            close = [elsewhere] if elsewhere in known else difflib.get_close_matches(name, known, n=1, cutoff=0.75)
             hint = f"; did you mean {close[0]!r}?" if close else f"; the {kind}s are {', '.join(sorted(known))}"
             raise TypeError(f"unknown {kind} {name!r}{hint}")
 

@@ -69,9 +69,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self, *, adapter: Callable[..., Adapter] = LocalAdapter, metrics: Metrics | None = None, **options: Any
     ) -> None:
         if not callable(adapter):
-            raise TypeError(
-                f"adapter must make an adapter from a path and its sockets, as a class does; not {adapter!r}"
-            )
+            raise TypeError(f"adapter must make an adapter from a path and its sockets, as a class; not {adapter!r}")
         engine_options, self.options = split_options(options)
         self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
         injectable = {Socket: "socket", SocketIO: "socket.io"}
@@ -250,6 +248,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             host: the address to listen on.
             port: the port; 0 takes a free one.
             server_options: for `gevent.pywsgi.WSGIServer`, such as `keyfile` and `certfile`.
+
+        Raises:
+            TypeError: that server has no such option.
         """
         run(self, app, host, port, **server_options)
 
