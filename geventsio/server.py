@@ -252,7 +252,8 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             app: a WSGI app, wrapped already or not; None serves only Socket.IO.
             host: the address to listen on.
             port: the port; 0 takes a free one.
-            server_options: for `gevent.pywsgi.WSGIServer`, such as `keyfile` and `certfile`.
+            server_options: for `gevent.pywsgi.WSGIServer`, such as `keyfile` and `certfile`. An `ssl_context` is a
+                `gevent.ssl.SSLContext`; with the standard library's, unless that is patched, a TypeError is raised.
         """
         run(self, app, host, port, **server_options)
 
