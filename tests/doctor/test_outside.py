@@ -107,7 +107,7 @@ def test_websockets_alone(doctor: Doctor, start: Start) -> None:
 
 
 def test_a_page_is_there_instead(doctor: Doctor, start: Start) -> None:
-    page = "def page(environ, start):\n    start('200 OK', [('Content-Type', 'text/html')])\n    return [b'<!doctype html>']\n"
+    page = "def page(environ, start):\n    start('200 OK', [])\n    return [b'<!doctype html>']\n"
     host, port = start("req_path='/elsewhere'", after=page + "app = io.layer(page)\n")
     found = doctor("--url", f"http://{host}:{port}")
     polling, websocket = found.texts("connection", "error")
