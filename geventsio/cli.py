@@ -15,6 +15,10 @@ from geventsio.wsgi import serve
 __all__ = ["main"]
 
 
+class _NotFound(Exception):
+    """What was named is not there."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status.
 
@@ -28,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.path.insert(0, options.chdir)
     try:
         app = _load(options.app)
-    except (ImportError, AttributeError, TypeError) as error:
+    except _NotFound as error:
         print(f"geventsio: {options.app}: {error}", file=sys.stderr)
         return 2
     try:
@@ -48,25 +52,43 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("app", metavar="module:app", help="a module and the name of a WSGI app or a SocketIO in it")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", default=3000, type=int, help="the port; 0 takes a free one (default: 3000)")
+    parser.add_argument("--port", default=3000, type=_port, help="the port; 0 takes a free one (default: 3000)")
     parser.add_argument("--chdir", default=".", metavar="FOLDER", help="where to import the module from")
     return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 65_536:
+        raise argparse.ArgumentTypeError(f"{port} is not a port: 0 to 65535")
+    return port
 
 
 def _load(name: str) -> Any:
     """Import what `module:name` stands for; a SocketIO becomes its service.
 
     Raises:
-        ImportError: there is no such module.
-        AttributeError: the module has no such name.
-        TypeError: it is nothing that can be served.
+        _NotFound: there is no such module, or nothing in it that can be served.
     """
     module_name, colon, attribute = name.partition(":")
-    app: Any = importlib.import_module(module_name)
-    for part in (attribute if colon else "app").split("."):
-        app = getattr(app, part)
+    app = _import(module_name)
+    try:
+        for part in (attribute if colon else "app").split("."):
+            app = getattr(app, part)
+    except AttributeError as error:
+        raise _NotFound(str(error)) from None
     if isinstance(app, SocketIO):
         return app.service()
     if not callable(app):
-        raise TypeError(f"{type(app).__name__} is not a WSGI app")
+        raise _NotFound(f"{type(app).__name__} is not a WSGI app")
     return app
+
+
+def _import(name: str) -> Any:
+    """Import a module; what fails inside of it is its own, and to be seen with its place."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise _NotFound(str(error)) from None

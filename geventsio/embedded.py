@@ -10,6 +10,7 @@ import logging
 import ssl
 from typing import Any
 
+from gevent import ssl as gevent_ssl
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from geventsio.engine.takeover import no_delay
@@ -17,6 +18,12 @@ from geventsio.engine.takeover import no_delay
 __all__ = ["EmbeddedServer"]
 
 logger = logging.getLogger("geventsio")
+
+BLOCKING_CONTEXT = (
+    "ssl_context is an ssl.SSLContext of the standard library, which is not patched: while one client is slow, its "
+    "sockets keep all others waiting. Pass certfile and keyfile instead, or a context that is made with "
+    "gevent.ssl.SSLContext"
+)
 
 
 class _Handler(WSGIHandler):
@@ -27,9 +34,22 @@ class _Handler(WSGIHandler):
 
 
 class EmbeddedServer(WSGIServer):
-    """pywsgi without Nagle's algorithm: it sends an answer's head and body apart, and would wait for the ACK."""
+    """pywsgi without Nagle's algorithm: it sends an answer's head and body apart, and would wait for the ACK.
+
+    Args:
+        listener: see `WSGIServer`, as for all others.
+
+    Raises:
+        TypeError: the sockets of this `ssl_context` would block the hub.
+    """
 
     handler_class = _Handler
+
+    def __init__(self, listener: Any, *args: Any, **options: Any) -> None:
+        context = options.get("ssl_context")
+        if isinstance(context, ssl.SSLContext) and not isinstance(context, gevent_ssl.SSLContext):
+            raise TypeError(BLOCKING_CONTEXT)
+        super().__init__(listener, *args, **options)
 
     def handle(self, sock: Any, address: Any) -> None:
         """Serve a connection. Switches greenlets."""

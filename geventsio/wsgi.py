@@ -134,6 +134,9 @@ def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
         host: the address to listen on.
         port: the port; 0 takes a free one.
         server_options: for `gevent.pywsgi.WSGIServer`.
+
+    Raises:
+        TypeError: see `SocketIO.run`.
     """
     from geventsio.embedded import EmbeddedServer
 

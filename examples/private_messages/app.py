@@ -21,7 +21,11 @@ from geventsio.integrations.flask import FlaskIntegration
 __all__ = ["app", "io"]
 
 app = Flask(__name__)
-app.config.update(SECRET_KEY=os.environ.get("SECRET_KEY") or secrets.token_hex(), SESSION_COOKIE_SAMESITE="Lax")
+app.config.update(
+    SECRET_KEY=os.environ.get("SECRET_KEY") or secrets.token_hex(),
+    SESSION_COOKIE_SAMESITE="Lax",
+    MAX_CONTENT_LENGTH=100_000,
+)
 app.register_blueprint(shared)
 users, mail = Users(), Mail()
 online: Counter[str] = Counter()  # connections by user

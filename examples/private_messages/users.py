@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from collections import deque
 from dataclasses import dataclass
 
 import gevent
@@ -13,6 +13,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 __all__ = ["Mail", "Message", "User", "Users"]
 
 MAX_USERS = 1_000
+MAX_CONVERSATIONS = 1_000  # those that have been silent for longest make way
 HISTORY = 100  # messages that a conversation remembers
 
 # What an unknown name's password is compared with, so that the answer takes as long as for a known one.
@@ -81,12 +82,16 @@ class Mail:
     """All conversations of two."""
 
     def __init__(self) -> None:
-        self._kept: dict[frozenset[str], deque[Message]] = defaultdict(lambda: deque(maxlen=HISTORY))
+        self._kept: dict[frozenset[str], deque[Message]] = {}
 
     def send(self, author: str, to: str, text: str) -> Message:
         """Keep a message."""
         message = Message(author, to, text, time.time_ns() // 1_000_000)
-        self._kept[frozenset((author, to))].append(message)
+        pair = frozenset((author, to))
+        kept = self._kept[pair] = self._kept.pop(pair, deque(maxlen=HISTORY))  # the last one now
+        kept.append(message)
+        if len(self._kept) > MAX_CONVERSATIONS:
+            del self._kept[next(iter(self._kept))]
         return message
 
     def between(self, one: str, other: str) -> list[Message]:

@@ -74,11 +74,13 @@ def chunk(socket: Socket, data: bytes) -> dict[str, object]:
         return {"error": "This upload has not been begun, or has been given up."}
     try:
         received = upload.write(data)
+        if received == upload.file.size:
+            store.keep(upload)
     except UploadError as error:
         cancel(socket)
         return {"error": str(error)}
     if received == upload.file.size:
-        store.keep(socket.data.pop("upload"))
+        del socket.data["upload"]
         root.emit("files", list(store.files.values()))
     return {"received": received}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,14 @@ class Upload:
         """Add a chunk; return how many bytes there are now.
 
         Raises:
-            UploadError: it is more than was announced.
+            UploadError: it is more than was announced, or can't be written.
         """
         if self.output.tell() + len(chunk) > self.file.size:
             raise UploadError("This is more than was announced.")
-        self.output.write(chunk)
+        try:
+            self.output.write(chunk)
+        except OSError as error:  # the disk is full
+            raise UploadError("The file can't be kept.") from error
         return self.output.tell()
 
 
@@ -53,11 +57,13 @@ class Store:
     """All files, and those on their way.
 
     Args:
-        folder: not below the app's own: what users send must never be served, or run, as part of the site.
+        folder: made if it is missing; not below the app's own: what users send must never be served, or run, as part
+            of the site.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.resolve()  # Flask takes others to be in the app's own
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.files: dict[str, Uploaded] = {}
         self._uploads: set[Upload] = set()
 
@@ -76,8 +82,15 @@ class Store:
         return upload
 
     def keep(self, upload: Upload) -> None:
-        """Offer a file that is whole."""
-        self._end(upload)
+        """Offer a file that is whole.
+
+        Raises:
+            UploadError: it can't be written.
+        """
+        try:
+            self._end(upload)
+        except OSError as error:
+            raise UploadError("The file can't be kept.") from error
         upload.path.rename(self.folder / upload.file.id)
         self.files[upload.file.id] = upload.file
         while len(self.files) > MAX_FILES:
@@ -86,9 +99,10 @@ class Store:
 
     def drop(self, upload: Upload) -> None:
         """Delete what there is of a file."""
-        self._end(upload)
+        with suppress(OSError):  # what has not been written yet has no room on a full disk
+            self._end(upload)
         upload.path.unlink(missing_ok=True)
 
     def _end(self, upload: Upload) -> None:
-        upload.output.close()
         self._uploads.discard(upload)
+        upload.output.close()

@@ -14,6 +14,7 @@ from geventsio import Data, Socket, SocketIO
 __all__ = ["app", "io"]
 
 MAX_STROKES = 3_000  # the oldest ones fade
+MAX_BOARD = 2_000_000  # bytes of all strokes: they are one message, and less than may wait for a client
 MAX_BYTES = 8_000  # of one stroke: 2,000 points, each with x and y as unsigned 16-bit numbers
 
 io = SocketIO(parser="msgpack", rate_limit=200)
@@ -31,6 +32,11 @@ class Stroke:
     colour: Annotated[int, Meta(ge=0, le=5)]
     width: Annotated[int, Meta(ge=1, le=40)]
     points: Annotated[bytes, Meta(min_length=4, max_length=MAX_BYTES)]
+
+    def __post_init__(self) -> None:
+        """Refuse half a point, on which the pages would stumble."""
+        if len(self.points) % 4:
+            raise ValueError("a point has four bytes")
 
 
 Coordinate = Annotated[int, Meta(ge=0, le=65_535)]
@@ -54,10 +60,10 @@ def connect(socket: Socket) -> None:
 @root.on("stroke")
 def stroke(socket: Socket, drawn: Data[Stroke]) -> bool:
     """Keep a finished stroke. The answer tells its author that it is on the board."""
-    if len(drawn.points) % 4 or authors.get(drawn.id, socket.id) != socket.id:
+    if authors.get(drawn.id, socket.id) != socket.id:
         return False
     strokes[drawn.id], authors[drawn.id] = drawn, socket.id
-    if len(strokes) > MAX_STROKES:
+    while len(strokes) > MAX_STROKES or sum(len(one.points) for one in strokes.values()) > MAX_BOARD:
         forget(next(iter(strokes)))
     socket.broadcast().emit("stroke", drawn)
     return True

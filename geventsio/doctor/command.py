@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument("--path", help="where Socket.IO is, if not at its req_path (/socket.io)")
-    parser.add_argument("--chdir", default=".", metavar="FOLDER", help="where to import module:app from")
+    parser.add_argument("--chdir", default=".", metavar="FOLDER", help="the folder that the server is started in")
     parser.add_argument("--url", help="examine a server that runs, at http://host:port or https://host")
     parser.add_argument("--origin", help="with --url: try it as a page of this origin would, as in https://app.example")
     parser.add_argument("--header", action="append", default=[], metavar="LINE", help="with --url: send it, too")

@@ -23,12 +23,12 @@ def examine_app(command: list[str], folder: str, path: str | None, report: Repor
 
     Args:
         command: `module:app`, or a command line that begins with `gunicorn`.
-        folder: where to import from.
+        folder: where to import from; for gunicorn, where it is started.
         path: of Socket.IO, where it is mounted elsewhere than it knows; None for the option req_path.
         report: where to.
     """
     try:
-        loaded = load_for_gunicorn(command[1:]) if command[0] == "gunicorn" else load(command[0], folder)
+        loaded = load_for_gunicorn(command[1:], folder) if command[0] == "gunicorn" else load(command[0], folder)
     except NotLoaded as error:
         report.error("application", str(error), "run it in the folder that the server is started in, or with --chdir")
         if error.patches is not None and monkey.is_module_patched("threading"):
@@ -89,8 +89,8 @@ def _connect(app: WSGIApp, engines: list[EngineServer], path: str | None, report
     server.start()
     try:
         for engine in engines:
-            place = (path or engine.options.req_path).rstrip("/") + "/"
-            target = Target("127.0.0.1", int(server.address[1]), place)
+            place = (path or engine.options.req_path).strip("/")
+            target = Target("127.0.0.1", int(server.address[1]), f"/{place}/")
             examine_connections(target, report, tuple(engine.options.transports))
     finally:
         server.stop(timeout=1)

@@ -67,14 +67,18 @@ def load(name: str, folder: str) -> Loaded:
     return Loaded(app, patches, place)
 
 
-def load_for_gunicorn(arguments: list[str]) -> Loaded:
-    """Load what gunicorn would with this command line, and its configuration file and environment.
+def load_for_gunicorn(arguments: list[str], folder: str) -> Loaded:
+    """Load what gunicorn would with this command line in this folder, and its configuration file and environment.
 
     Raises:
         NotLoaded: it can't be loaded.
     """
     try:
+        # First: gunicorn's settings keep the working directory that they are imported in.
+        os.chdir(folder)
         from gunicorn.app.wsgiapp import WSGIApplication
+    except OSError as error:
+        raise NotLoaded(f"{folder}: {error.strerror}") from error
     except ImportError as error:
         raise NotLoaded(f"gunicorn can't be imported: {error}") from error
     patches = PatchWatch()
@@ -84,6 +88,7 @@ def load_for_gunicorn(arguments: list[str]) -> Loaded:
             # gunicorn reads its command line there.
             sys.argv = ["gunicorn", *arguments]
             program = WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn")
+            _prepare(program.cfg)
             # Only a preloaded application comes before the worker's patches.
             app = program.load() if program.cfg.preload_app else None
             is_late = app is not None and not monkey.is_module_patched("socket")
@@ -96,6 +101,14 @@ def load_for_gunicorn(arguments: list[str]) -> Loaded:
         sys.argv = before
     place = program.cfg.settings["config"].get() or "gunicorn.conf.py"
     return Loaded(app, patches, place, program.cfg, is_late)
+
+
+def _prepare(settings: Any) -> None:
+    """Do what gunicorn does with its settings before anything of the application is imported."""
+    for path in (settings.pythonpath or "").split(","):
+        if path and os.path.abspath(path) not in sys.path:
+            sys.path.insert(0, os.path.abspath(path))
+    os.environ.update(settings.env)
 
 
 def _patches(settings: Any) -> bool:

@@ -166,6 +166,7 @@ def _is_native(value: object) -> bool:
     kind = type(value)
     return f"{kind.__module__}.{kind.__name__}" in (
         "_thread.lock",
+        "_thread.RLock",
         "_thread._local",
         "_queue.SimpleQueue",
         "queue.Queue",

@@ -7,6 +7,7 @@ import os
 import socket as native
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, NamedTuple
 
@@ -160,7 +161,7 @@ def read_open(packet: bytes) -> Opened:
         return Opened(values["sid"], values["upgrades"], interval, timeout, values.get("maxPayload"))
     except (ValueError, KeyError, TypeError):
         shown = packet[:80].decode("utf-8", "replace")
-        raise ProbeError(f"the answer is no open packet of Engine.IO 4: {shown!r}") from None
+        raise ProbeError(f"the answer is no open packet of Engine.IO 4: {shown!r}", HTTPStatus.OK) from None
 
 
 class WebSocket:

@@ -36,6 +36,8 @@ STICKY = (
 #: What the HTTP status of a refusal means as a rule.
 REMEDIES = {
     0: "see that the server runs, and that no firewall is in between",
+    200: "see that this path leads to the server, and not to pages or another application; another path is given with "
+    "--path",
     301: "give the address that it redirects to",
     302: "give the address that it redirects to, and let requests to this path through without a login",
     308: "give the address that it redirects to",

@@ -43,8 +43,9 @@ __all__ = [
 
 logger = logging.getLogger("geventsio")
 
-#: Where msgspec repeats what it was given (enums, tags of unions, names of fields), up to the last quotation mark.
-_VALUE = re.compile(r"(Invalid (?:enum )?value|unknown field) (?:'.*'|`.*`|-?\d+)", re.DOTALL)
+#: Where msgspec repeats what it was given (enums, tags of unions, names of fields), and pydantic (tags), up to the last
+#: quotation mark.
+_VALUE = re.compile(r"(Invalid (?:enum )?value|unknown field|Input tag) (?:'.*'|`.*`|-?\d+)", re.DOTALL)
 
 
 def run_start(socket: Socket, auth: dict[str, Any]) -> None:

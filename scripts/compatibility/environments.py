@@ -42,7 +42,7 @@ class Environment:
         self._installed = FOLDER / cell.name / "installed.txt"
 
     def prepare(self, python: str) -> None:
-        """Make it, unless it is there as it is wanted.
+        """Make it, unless it is there as it is wanted; without pins, anew each time.
 
         Args:
             python: the program of the cell's Python.
@@ -51,7 +51,8 @@ class Environment:
             subprocess.CalledProcessError: the versions can't be had, or not together.
         """
         wanted = "\n".join([str(ROOT), *requirements(), *self._pins])
-        if self._installed.is_file() and self._installed.read_text() == wanted and _succeeds(str(self.python), "-V"):
+        # What is newest today may be newer than what was when it was made.
+        if self._pins and self._installed.is_file() and self._installed.read_text() == wanted and _succeeds(str(self.python), "-V"):
             return
         subprocess.run([python, "-m", "venv", "--clear", str(FOLDER / self.cell.name)], check=True)
         constraints = FOLDER / f"{self.cell.name}.txt"

@@ -41,6 +41,21 @@ def test_the_files_and_the_environment_that_gunicorn_reads(doctor: Doctor) -> No
     assert "there is a gunicorn.conf.py here" in hint
 
 
+def test_where_gunicorn_finds_the_application(doctor: Doctor) -> None:
+    (doctor.folder / "source").mkdir()
+    source = site(f"{FEW}, req_path=os.environ['PLACE']", before=PATCH + "import os, helpers\n")
+    (doctor.folder / "source" / "site_app.py").write_text(source)
+    (doctor.folder / "more").mkdir()
+    (doctor.folder / "more" / "helpers.py").write_text("")
+    command = ["gunicorn", "-k", "gevent", "-e", "PLACE=/chat"]
+    found = doctor(*command, "--chdir", "source", "--pythonpath", str(doctor.folder / "more"), "site_app:app")
+    assert (found.status, found.levels, found.errors) == (0, {"ok"}, "")
+    (doctor.folder / "gunicorn.conf.py").write_text("pythonpath = '../more'\n")
+    (doctor.folder / "gunicorn.conf.py").rename(doctor.folder / "source" / "gunicorn.conf.py")
+    found = doctor("--chdir", "source", *command, "site_app:app")
+    assert (found.status, found.levels, found.errors) == (0, {"ok"}, "")
+
+
 @pytest.mark.parametrize(
     ("options", "level", "text"),
     [

@@ -57,13 +57,16 @@ def test_an_application_may_print_and_leave_threads_behind(doctor: Doctor) -> No
 class TestPatching:
     def test_what_was_there_before(self, doctor: Doctor) -> None:
         helpers = "import queue, threading\nfrom time import sleep\nfrom ssl import SSLContext\n"
-        (doctor.folder / "helpers.py").write_text(helpers + "jobs = queue.Queue()\ndone = threading.Event()\n")
+        helpers += "jobs = queue.Queue()\ndone = threading.Event()\nlock = threading.RLock()\n"
+        (doctor.folder / "helpers.py").write_text(helpers)
         found = doctor("site_app:app", source=site(before="import helpers, requests\n" + PATCH))
         assert found.status == 0
         imported, made, taken, warned = found.texts("patching", "warning")
         assert "imported before the standard library was patched: requests, ssl, urllib3 -> make " in imported
         assert imported.endswith("the first line of the program that starts it, or of the module site_app")
-        assert "queues were made before the standard library was patched: helpers.jobs, helpers.done" in made
+        assert (
+            "queues were made before the standard library was patched: helpers.jobs, helpers.done, helpers.lock" in made
+        )
         assert "names were taken from modules that were patched later: helpers.sleep, helpers.SSLContext" in taken
         assert "gevent warned: Monkey-patching ssl after ssl has already been imported" in warned
 
@@ -135,7 +138,8 @@ def test_another_place(doctor: Doctor) -> None:
     found = doctor("site_app:app", source=source.replace("Middleware(None", "Middleware(plain"))
     assert "polling failed: the handshake by polling was answered 404 -> wrap" in found.texts("connection", "error")[0]
     assert found.status == 1
-    assert len(doctor("site_app:app", "--path", "/chat/socket.io").texts("connection", "ok")) == 4
+    for path in ("/chat/socket.io", "chat/socket.io/"):
+        assert len(doctor("site_app:app", "--path", path).texts("connection", "ok")) == 4
 
 
 class TestPackages:

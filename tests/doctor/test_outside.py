@@ -24,10 +24,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a server with these options; return its address."""
     commands: list[Command] = []
 
-    def run(options: str = "", *arguments: str, before: str = "") -> Address:
+    def run(options: str = "", *arguments: str, before: str = "", after: str = "") -> Address:
         folder = tmp_path / str(len(commands))
         folder.mkdir()
-        (folder / "site_app.py").write_text(site(options, before=before))
+        (folder / "site_app.py").write_text(site(options, before=before, after=after))
         commands.append(Command({}, "-m", "geventsio", "site_app:app", "--port", "0", *arguments, folder=folder))
         match = re.fullmatch(r"http://127\.0\.0\.1:(\d+)", commands[-1].listening())
         assert match is not None
@@ -104,6 +104,18 @@ def test_websockets_alone(doctor: Doctor, start: Start) -> None:
     found = doctor("--url", f"http://{host}:{port}")
     assert found.status == 0
     assert "clients need transports: ['websocket']" in found.only("connection", "hint")
+
+
+def test_a_page_is_there_instead(doctor: Doctor, start: Start) -> None:
+    page = "def page(environ, start):\n    start('200 OK', [])\n    return [b'<!doctype html>']\n"
+    host, port = start("req_path='/elsewhere'", after=page + "app = io.layer(page)\n")
+    found = doctor("--url", f"http://{host}:{port}")
+    polling, websocket = found.texts("connection", "error")
+    assert polling.startswith(
+        "polling failed: the answer is no open packet of Engine.IO 4: '<!doctype html>' -> see that"
+    )
+    assert polling.endswith("another path is given with --path")
+    assert websocket.startswith("a websocket failed: the websocket's handshake was answered 200: <!doctype html>")
 
 
 def test_tls_and_another_path(doctor: Doctor, tmp_path: Path) -> None:

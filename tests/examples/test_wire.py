@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import resource
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from examples.middleware import app as middleware
 from examples.private_messages import app as private
+from examples.private_messages import users
 from examples.todo import app as todo
 from examples.upload import app as upload
 from examples.upload import store
@@ -20,6 +27,7 @@ from examples.whiteboard import app as board
 from examples.worker import app as worker
 from examples.worker.jobs import MAX_OF_USER, Jobs
 from geventsio.testing import ConnectError, TestClient, TestSocket
+from tests.examples.demo import DEADLINE, ROOT
 
 ID = "0123456789abcdef"
 
@@ -84,8 +92,16 @@ def stroke(points: bytes | str = struct.pack("<4H", 0, 0, 9, 9), **change: objec
 
 @pytest.mark.parametrize(
     "wrong",
-    [stroke(b""), stroke(bytes(8_004)), stroke(colour=6), stroke(width=0), stroke(id="x"), stroke(points="text")],
-    ids=["empty", "too long", "colour", "width", "id", "text"],
+    [
+        stroke(b""),
+        stroke(bytes(8_004)),
+        stroke(bytes(6)),
+        stroke(colour=6),
+        stroke(width=0),
+        stroke(id="x"),
+        stroke(points="text"),
+    ],
+    ids=["empty", "too long", "half a point", "colour", "width", "id", "text"],
 )
 def test_whiteboard_keeps_only_strokes(clients: ExitStack, wrong: dict[str, object]) -> None:
     ann, bob = enter(clients, board.app), enter(clients, board.app)
@@ -100,7 +116,6 @@ def test_whiteboard_strokes_belong_to_their_authors(clients: ExitStack) -> None:
     assert ann.call("stroke", stroke()) is True
     assert bob.call("stroke", stroke(bytes(4))) is False
     assert bob.call("undo", ID) is False
-    assert ann.call("stroke", stroke(bytes(5))) is False  # half a point
     assert board.strokes[ID].points == stroke()["points"]
     assert ann.call("undo", ID) is True
     assert [event.args for event in bob.received("erased")] == [(ID,)]
@@ -112,6 +127,24 @@ def test_whiteboard_keeps_a_limited_number(clients: ExitStack, monkeypatch: pyte
     for number in range(3):
         assert ann.call("stroke", stroke(id=f"{number:016x}")) is True
     assert list(board.strokes) == list(board.authors) == [f"{number:016x}" for number in (1, 2)]
+
+
+def test_whiteboard_shows_nobody_half_a_point(clients: ExitStack) -> None:
+    ann, bob = enter(clients, board.app), enter(clients, board.app)
+    ann.received()
+    ann.emit("sketch", stroke(bytes(6)))  # no page could paint it
+    ann.emit("sketch", stroke(bytes(8)))
+    assert [event.args[1]["points"] for event in bob.received("sketch")] == [bytes(8)]
+
+
+def test_a_full_whiteboard_still_reaches_a_newcomer(clients: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert board.MAX_BOARD <= board.io.engine.options.max_buffer_bytes / 2
+    monkeypatch.setattr(board, "MAX_BOARD", 3 * board.MAX_BYTES)
+    ann = enter(clients, board.app)
+    for number in range(5):
+        assert ann.call("stroke", stroke(bytes(board.MAX_BYTES), id=f"{number:016x}")) is True
+    assert ann.call("stroke", stroke(bytes(4), id=f"{4:016x}")) is True  # the same one, shorter
+    assert list(board.strokes) == list(board.authors) == [f"{number:016x}" for number in (2, 3, 4)]
 
 
 @pytest.fixture
@@ -171,6 +204,33 @@ def test_upload_forgets_what_is_not_finished(clients: ExitStack, folder: Path) -
     assert not upload.store.files
 
 
+def test_upload_survives_a_full_disk(clients: ExitStack, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MAX_UPLOADS", 1)
+    ann = enter(clients, upload.app)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))  # what is written beyond fails, as on a full disk
+    try:
+        ann.call("begin", {"name": "x", "size": 200_000})
+        assert ann.call("chunk", bytes(100_000)) == {"error": "The file can't be kept."}
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(folder.iterdir()) == []
+    assert ann.call("begin", {"name": "x", "size": 1}) == {"received": 0}
+    assert ann.call("chunk", b"a") == {"received": 1}
+
+
+def test_upload_folder_may_be_named_from_here(tmp_path: Path) -> None:
+    source = """
+        from examples.upload.app import app, store
+        store.keep(store.begin("x", 1))
+        print(*[app.test_client().get(f"/files/{one}").status_code for one in store.files])"""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "UPLOADS": "sent/here"}
+    command = [sys.executable, "-c", dedent(source)]
+    ended = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=DEADLINE)
+    assert (ended.stdout, ended.stderr) == ("200\n", "")
+    assert len(list((tmp_path / "sent" / "here").iterdir())) == 1
+
+
 def test_upload_keeps_a_limited_number_of_files(
     clients: ExitStack, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +251,15 @@ def test_middleware_limits_each_client_for_itself(clients: ExitStack) -> None:
     assert ann.call("message", "more") == {"error": "Slowly, please: 5 messages in 3 seconds."}
     assert bob.call("message", "hello") is True
     assert [event.data["text"] for event in bob.received("message")] == ["What the ****"] * 5 + ["hello"]
+
+
+def test_middleware_log_has_one_line_for_each_event(clients: ExitStack, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "examples.middleware")
+    ann = enter(clients, middleware.app, {"name": "Ann"})
+    ann.emit("a\nfalse line " + "x" * 1_000)
+    ann.client.settle()
+    [line] = [record.getMessage() for record in caplog.records if record.name == "examples.middleware"]
+    assert line.startswith("'a\\nfalse line xxx") and "\n" not in line and len(line) < 200
 
 
 @pytest.mark.parametrize("auth", [None, {}, {"name": ""}, {"name": "x" * 21}, {"name": 1}], ids=str)
@@ -216,6 +285,19 @@ def test_private_messages_are_for_those_who_have_logged_in(clients: ExitStack) -
     for name, password in (("x", "correct horse"), ("<b>", "correct horse"), ("Emil", "short")):
         assert log_in(other, name, password=password, new="").status_code == 200
         assert private.users.get(name) is None
+
+
+def test_private_messages_take_no_large_form(clients: ExitStack) -> None:
+    client = clients.enter_context(TestClient(private.app))
+    assert log_in(client, "Greta", more="x" * 200_000).status_code == 413
+
+
+def test_private_messages_keep_a_limited_number_of_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users, "MAX_CONVERSATIONS", 2)
+    mail = users.Mail()
+    for other in ("Bob", "Cleo", "Bob", "Dora"):
+        mail.send("Ann", other, "hello")
+    assert [len(mail.between("Ann", other)) for other in ("Bob", "Cleo", "Dora")] == [2, 0, 1]
 
 
 def test_private_messages_take_no_form_from_another_site(clients: ExitStack) -> None:

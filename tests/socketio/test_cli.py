@@ -90,6 +90,24 @@ def test_what_can_not_be_served(start: Start, name: str, complaint: str) -> None
     assert start(name, "--port", "0").end() == (2, "", f"geventsio: {name}: {complaint}\n")
 
 
+@pytest.mark.parametrize(
+    "failure",
+    ["import missing", "from os import missing", "None.missing", "len(5)"],
+    ids=["module", "name", "attribute", "type"],
+)
+def test_what_fails_inside_of_the_module_is_shown_with_its_place(start: Start, tmp_path: Path, failure: str) -> None:
+    (tmp_path / "failing.py").write_text(f"def make():\n    {failure}\n\nmake()\n")
+    code, output, errors = start("failing:app", "--port", "0").end()
+    assert (code, output) == (1, "")
+    assert errors.startswith("Traceback") and 'failing.py", line 2, in make' in errors
+
+
+def test_a_port_that_is_none(start: Start) -> None:
+    code, output, errors = start("module:app", "--port", "65536").end()
+    assert (code, output) == (2, "")
+    assert "argument --port: 65536 is not a port: 0 to 65535" in errors
+
+
 def test_a_port_that_is_taken(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

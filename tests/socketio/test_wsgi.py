@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import signal
+import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
 from geventsio import SocketIO
+from tests import tools
+from tests.integrations.command import DEADLINE, Command
 from tests.socketio.harness import Run, Serve, Site
 from tests.socketio.peer import http_request
 
@@ -274,3 +278,33 @@ def test_the_layer_of_another_server_is_wrapped_as_any_app(run: Run) -> None:
     assert program.websocket("/other/").ask("who") == ["other"]
     assert http_request(program.address, "GET", "/").body == b"app"
     assert program.stop(signal.SIGTERM) == (0, "bye: server shutting down\nthe end\n", "")
+
+
+def test_a_context_of_tls_whose_sockets_block_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"certfile and keyfile.*gevent\.ssl\.SSLContext"):
+        SocketIO().run(port=0, ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    ["from gevent import ssl", "from gevent import monkey; monkey.patch_all(); import ssl"],
+    ids=["gevent's", "patched"],
+)
+def test_a_context_of_tls_whose_sockets_do_not(tmp_path: Path, beginning: str) -> None:
+    certificate, key = tools.certificate(tmp_path)
+    lines = [
+        beginning,
+        "from geventsio import SocketIO",
+        "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)",
+        f"context.load_cert_chain({certificate!r}, {key!r})",
+        "SocketIO().run(port=0, ssl_context=context)",
+    ]
+    (tmp_path / "served.py").write_text("\n".join(lines))
+    server = Command({}, "served.py", folder=tmp_path)
+    try:
+        address = f"{server.listening()}/socket.io/?EIO=4&transport=polling"
+        trusting = ssl.create_default_context(cafile=certificate)
+        with urlopen(address, timeout=DEADLINE, context=trusting) as answer:
+            assert answer.status == 200
+    finally:
+        server.close()
