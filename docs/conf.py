@@ -7,6 +7,7 @@ page is read: the navigation, which is the list of `index.md`, and the docstring
 from __future__ import annotations
 
 import configparser
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,29 @@ def add_docstrings(app: object, name: str, source: list[str]) -> None:
 
 
 def link_files(app: object, name: str, source: list[str]) -> None:
-    """Offer the Markdown files outside of docs for download: they are no pages of the site."""
+    """Offer the Markdown files outside of docs for download, as they are no pages of the site; leave out folders."""
     source[0] = re.sub(r"\]\((\.\./[^)]+\.md)\)", r"](path:\1)", source[0])
+    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)#.]+\)", r"\1", source[0])
+
+
+def is_internal(value: Any) -> bool:
+    """Whether a method stands in a part of its class that other parts of the library use: its head says so."""
+    function = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", None) or value)
+    if not inspect.isfunction(function) or function.__code__.co_filename.startswith("<"):
+        return False  # made by dataclass and the like
+    lines, _ = inspect.findsource(function)
+    above = lines[: function.__code__.co_firstlineno]
+    for number in range(len(above) - 1, 0, -1):
+        if above[number].startswith("class "):
+            break
+        if above[number].startswith("    # ") and not above[number - 1].strip() and not lines[number + 1].strip():
+            return re.match(r"    # What (?!tests|applications).* (?:uses?|tells?)$", above[number]) is not None
+    return False
+
+
+def leave_out(app: object, what: str, name: str, obj: Any, skip: bool, options: object) -> bool | None:
+    """Leave out what is not for users, though other modules of the library use it."""
+    return True if is_internal(obj) else None
 
 
 def mark_code(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -90,6 +112,7 @@ def setup(app: Any) -> None:
     app.connect("source-read", add_navigation)
     app.connect("source-read", add_docstrings)
     app.connect("source-read", link_files)
+    app.connect("autodoc-skip-member", leave_out)
     app.connect("autodoc-process-docstring", mark_code, priority=100)  # before napoleon
 
 

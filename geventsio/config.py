@@ -219,11 +219,25 @@ def engine_options(options: dict[str, Any]) -> EngineOptions:
     return EngineOptions(**options)
 
 
+# What other libraries call an option, where the spelling would lead to another one or to none.
+_ELSEWHERE = {
+    "async_handlers": "concurrent_handlers",
+    "client_manager": "adapter",
+    "maxHttpBufferSize": "max_payload",
+    "max_http_buffer_size": "max_payload",
+    "message_queue": "adapter",
+    "path": "req_path",
+    "resource": "req_path",
+    "serializer": "parser",
+}
+
+
 def check_names(options: Collection[str], known: Collection[str], kind: str = "option") -> None:
     """Raise TypeError for an option that does not exist, with the closest one that does."""
     for name in options:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            elsewhere = _ELSEWHERE.get(name)
+            close = [elsewhere] if elsewhere in known else difflib.get_close_matches(name, known, n=1, cutoff=0.75)
             hint = f"; did you mean {close[0]!r}?" if close else f"; the {kind}s are {', '.join(sorted(known))}"
             raise TypeError(f"unknown {kind} {name!r}{hint}")
 
@@ -244,6 +258,10 @@ def _check_common(options: EngineOptions | SocketIOOptions) -> None:
 def size_threshold(name: str, value: object) -> int | None:
     """Return the bytes from which on an option that is a switch or a size has an effect; None for False.
 
+    Args:
+        name: of the option, for the message.
+        value: of the option.
+
     Raises:
         TypeError: it is neither.
         ValueError: the size is not positive.
@@ -259,6 +277,11 @@ def size_threshold(name: str, value: object) -> int | None:
 
 def check_duration(name: str, value: object, unit: str = "of seconds") -> None:
     """Check a positive number, of seconds unless `unit` says otherwise.
+
+    Args:
+        name: what it is called in the message.
+        value: what is to be such a number.
+        unit: what follows "a number" in the message.
 
     Raises:
         TypeError: it is no number.

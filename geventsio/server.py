@@ -18,7 +18,7 @@ from geventsio.client import Client
 from geventsio.client4 import Client4
 from geventsio.config import check_duration, split_options
 from geventsio.engine.drain import TURN
-from geventsio.engine.native import NativePool, in_hub
+from geventsio.engine.native import NativePool, called_in_hub, in_hub
 from geventsio.engine.release import release
 from geventsio.engine.server import EngineServer
 from geventsio.engine.session import Session
@@ -69,20 +69,12 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         self, *, adapter: Callable[..., Adapter] = LocalAdapter, metrics: Metrics | None = None, **options: Any
     ) -> None:
         if not callable(adapter):
-            raise TypeError(
-                f"adapter must make an adapter from a path and its sockets, as a class does; not {adapter!r}"
-            )
+            raise TypeError(f"adapter must make an adapter from a path and its sockets, as a class; not {adapter!r}")
         engine_options, self.options = split_options(options)
         self.parser = make_parser(self.options.parser, self.options.max_attachments, self.options.max_attachment_bytes)
-        self.kinds = HandlerKinds(
-            {
-                Socket: "socket",
-                SocketIO: "socket.io",
-                ProtocolVersion: "socket.protocol",
-                TransportType: "socket.transport",
-            },
-            self.options.concurrent_handlers,
-        )
+        injectable = {Socket: "socket", SocketIO: "socket.io"}
+        injectable |= {ProtocolVersion: "socket.protocol", TransportType: "socket.transport"}
+        self.kinds = HandlerKinds(injectable, self.options.concurrent_handlers)
         self.kinds.provide(self.options.state)
         self.engine = EngineServer(self._connected, _receive, _closed, inline=True, **vars(engine_options))
         self.engine.describe_job = describe_job
@@ -119,7 +111,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             NamespaceError: the namespace has a connect handler already.
             AdapterError: its adapter can't be prepared.
         """
-        namespace = self.namespaces.create(normal_path(path))
+        namespace = in_hub(self.namespaces.create, normal_path(path))
         return namespace if handler is None else namespace(handler)
 
     @overload
@@ -198,6 +190,9 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
         raises when it is left, that is reported as if the handler had raised it; before the client is connected, it is
         refused with "Internal server error". What a handler returns answers its event after the unit has ended, and
         not if it has failed. Units may block. Events that nobody handles have none.
+
+        Raises:
+            TypeError: the factory can't be called.
         """
         if not callable(factory):
             raise TypeError(f"a unit of work is a function that returns a context manager, not {factory!r}")
@@ -252,11 +247,14 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             app: a WSGI app, wrapped already or not; None serves only Socket.IO.
             host: the address to listen on.
             port: the port; 0 takes a free one.
-            server_options: for `gevent.pywsgi.WSGIServer`, such as `keyfile` and `certfile`. An `ssl_context` is a
-                `gevent.ssl.SSLContext`; with the standard library's, unless that is patched, a TypeError is raised.
+            server_options: for `gevent.pywsgi.WSGIServer`, such as `keyfile` and `certfile`.
+
+        Raises:
+            TypeError: that server has no such option, or its `ssl_context` is the standard library's, not patched.
         """
         run(self, app, host, port, **server_options)
 
+    @called_in_hub
     def close(self, timeout: float | None = None) -> bool:
         """Close all connections with "server shutting down" and refuse new ones. May switch greenlets.
 
@@ -276,6 +274,7 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             self._closing = Greenlet.spawn(self._close_adapters)
         return is_done
 
+    @called_in_hub
     def drain(self, limit: float | None = None) -> bool:
         """Do what `close` does at the pace that `drain_timeout` asks for, before the process stops. Switches greenlets.
 

@@ -93,7 +93,9 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
     def extensions(self) -> Extensions:
         """Values by their types, which handlers take as `Extension[T]`."""
         if self._extensions is None:
-            self._extensions = Extensions()
+            extensions = Extensions()
+            if self._extensions is None:  # or a thread was faster
+                self._extensions = extensions
         return self._extensions
 
     @property
@@ -264,11 +266,18 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
         self.namespace.sockets[self.id] = self
         self.client.accepted(self)
 
-    def refuse(self, message: str, data: object) -> None:
-        """Tell the client that it is not let in; nothing of this socket remains."""
+    def refuse(self, message: str, data: object, reason: str) -> None:
+        """Tell the client, if it is still there, that it is not let in; nothing of this socket remains.
+
+        Args:
+            message: becomes `err.message` at the client.
+            data: becomes `err.data`.
+            reason: what it is counted as.
+        """
         try:
             if self._state is State.CONNECTING:
                 self._state = State.REFUSED
+                self.namespace.count_refusal(reason)
                 self.client.refused(self, message, data)
         finally:  # a parser of the user's may fail
             self.namespace.remove(self)
@@ -344,7 +353,9 @@ class Socket(Chooser[SocketOperator], Asker, Registrar):
 
     def _event_handlers(self) -> EventHandlers:
         if self.handlers is None:
-            self.handlers = EventHandlers(self.io.kinds)
+            handlers = EventHandlers(self.io.kinds)
+            if self.handlers is None:  # or a thread was faster
+                self.handlers = handlers
         return self.handlers
 
 

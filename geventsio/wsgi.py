@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import gevent.event
 
+from geventsio.config import check_names
 from geventsio.engine.drain import drain_all
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ _BUNDLES = (
     "socket.io.msgpack.min.js",
 )
 _FILES = {name: _JAVASCRIPT for name in _BUNDLES} | {f"{name}.map": "application/json" for name in _BUNDLES}
+
+
+# pywsgi's own, and those of ssl that it passes on. It takes any other name for one of ssl's, and would speak TLS.
+_SERVER_OPTIONS = frozenset(
+    "backlog spawn log error_log handler_class environ"
+    " keyfile certfile cert_reqs ssl_version ca_certs ciphers ssl_context"
+    " server_side do_handshake_on_connect suppress_ragged_eofs".split()
+)
 
 
 class Layer:
@@ -131,6 +140,7 @@ def serve(app: WSGIApp, host: str, port: int, **server_options: Any) -> None:
     """
     from geventsio.embedded import EmbeddedServer
 
+    check_names(server_options, _SERVER_OPTIONS, "server option")
     server_options.setdefault("log", None)
     server = EmbeddedServer((host, port), app, **server_options)
     server.start()

@@ -30,7 +30,7 @@ class LocalSocket(Protocol):
         ...
 
     def send_group(self, group: PacketGroup) -> bool:
-        """Send encoded packets; False if they can't be."""
+        """Send a group of encoded packets; False if they can't be."""
         ...
 
     def send_volatile(self, kind: tuple[str, str], group: PacketGroup) -> bool:
@@ -77,10 +77,10 @@ class AckCollector(Protocol):
         """
 
     def expect_answers(self, number: int) -> None:
-        """Learn of one of those servers how many of its sockets will answer."""
+        """Learn of one of those servers the number of its sockets that will answer."""
 
     def answer(self, socket_id: str, answer: Answer) -> None:
-        """Take the answer of another server's socket; late ones are ignored, and early ones are not."""
+        """Take the answer of another server's socket, by its id; late ones are ignored, and early ones are not."""
 
     def when_ended(self, callback: Callable[[], object]) -> None:
         """Have a callback called, once, when no answers are taken any more; at once if that is so."""
@@ -172,13 +172,13 @@ class Adapter(ABC):
 
     @abstractmethod
     def local_sockets(self, options: BroadcastOptions) -> list[LocalSocket]:
-        """This server's connected sockets that an operation is for, each once."""
+        """This server's connected sockets that the options choose, each once."""
 
     # Sockets of all servers, unless the options say `local`
 
     @abstractmethod
     def broadcast(self, packet: EventPacket, options: BroadcastOptions) -> None:
-        """Send an event to sockets. What single sockets do not take is no error."""
+        """Send a packet to the sockets that the options choose. What single sockets do not take is no error."""
 
     @abstractmethod
     def broadcast_with_ack(self, packet: EventPacket, options: BroadcastOptions, acks: AckCollector) -> None:
@@ -192,20 +192,23 @@ class Adapter(ABC):
 
     @abstractmethod
     def add_sockets(self, options: BroadcastOptions, rooms: tuple[str, ...]) -> None:
-        """Put sockets into rooms."""
+        """Put the sockets that the options choose into rooms."""
 
     @abstractmethod
     def del_sockets(self, options: BroadcastOptions, rooms: tuple[str, ...]) -> None:
-        """Take sockets out of rooms."""
+        """Take the sockets that the options choose out of rooms."""
 
     @abstractmethod
     def disconnect_sockets(self, options: BroadcastOptions, close: bool) -> None:
-        """Disconnect sockets from the namespace, or close their connections."""
+        """Disconnect the sockets that the options choose from the namespace, or close their connections."""
 
     @abstractmethod
     def rooms(self, options: BroadcastOptions) -> frozenset[str]:
-        """All rooms that the sockets are in. Servers that do not answer in time are left out."""
+        """All rooms of the sockets that the options choose. Servers that do not answer in time are left out."""
 
     @abstractmethod
     def fetch_sockets(self, options: BroadcastOptions) -> list[RemoteSocketData]:
-        """What is told of the sockets, each once. Servers that do not answer in time are left out."""
+        """What is told of the sockets that the options choose, each once.
+
+        Servers that do not answer in time are left out.
+        """

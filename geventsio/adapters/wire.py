@@ -48,7 +48,7 @@ def dumps(message: object) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """Decode what `dumps` has made, or the official server's msgpack.
+    """Decode data that `dumps` has made, or the official server's msgpack.
 
     Raises:
         AdapterError: it is broken.
@@ -60,7 +60,7 @@ def loads(data: bytes) -> Any:
 
 
 def convert(value: Any, kind: type[T]) -> T:
-    """Make a value of the contract of the dict that it was on the wire.
+    """Make a value of the contract, of this kind, of the dict that it was on the wire.
 
     Raises:
         AdapterError: it does not fit.
@@ -80,7 +80,7 @@ def answer_to_wire(answer: Answer) -> list[Any]:
 
 
 def answer_from_wire(value: Any) -> Answer:
-    """Make an answer of what `answer_to_wire` has returned.
+    """Make an answer of the value that `answer_to_wire` has returned.
 
     Raises:
         AdapterError: it is broken.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from gevent import monkey
+from gevent.event import AsyncResult, Event
+from greenlet import greenlet
 
 if TYPE_CHECKING:
     from gevent.threadpool import ThreadPool
 
     from geventsio.engine.server import EngineServer
 
-__all__ = ["NativePool", "answer", "in_hub"]
+__all__ = ["NativePool", "answer", "called_in_hub", "in_hub"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,6 +39,16 @@ def in_hub(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return function(*args, **kwargs) if pool is None else pool.ask(function, *args, **kwargs)
 
 
+def called_in_hub(function: Callable[P, R]) -> Callable[P, R]:
+    """Have all calls of a function made by `in_hub`; a decorator."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return in_hub(function, *args, **kwargs)
+
+    return call
+
+
 class NativePool:
     """Runs jobs in native threads, which are started when there is need of them, and stay.
 
@@ -51,6 +65,8 @@ class NativePool:
         self.jobs = 0
         self._server = server
         self._pool: ThreadPool | None = None
+        # Who waits for a thread: gevent's pool would let a job that comes just when a thread is free overtake them.
+        self._line: deque[Event] = deque()
 
     def run(self, job: Callable[..., R], *args: Any) -> R:
         """Run a job in a thread, in a copy of the caller's context, and return what it returns. Switches greenlets.
@@ -59,14 +75,11 @@ class NativePool:
         """
         if _working and _thread_id() in _working:
             return job(*args)
-        if self._pool is None:
-            self._pool = _make_pool(self.size, self._server.runtime.hub)
         outcome = _Outcome(copy_context(), job, args, {})
-        self.jobs += 1
-        try:
-            self._pool.spawn(self._work, outcome).get()
-        finally:
-            self.jobs -= 1
+        self._await_thread()
+        end = self._start(outcome)
+        if end is not None:
+            end.get()
         return outcome.take()
 
     def ask(self, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
@@ -85,11 +98,53 @@ class NativePool:
         if pool is not None:
             pool.kill()
 
+    def _await_thread(self) -> None:
+        """Count a job, and wait until one of the threads is its own."""
+        self.jobs += 1
+        if self.jobs <= self.size:
+            return
+        turn = Event()
+        self._line.append(turn)
+        try:
+            turn.wait()
+        except BaseException:
+            if turn.is_set():
+                self._ended()
+            else:
+                self._line.remove(turn)
+                self.jobs -= 1
+            raise
+
+    def _start(self, outcome: _Outcome[Any]) -> AsyncResult[None] | None:
+        """Run a job in a thread, and return what waits for its end; None if it has run here."""
+        if self._pool is None:
+            self._pool = _make_pool(self.size, self._server.runtime.hub)
+        try:
+            end = self._pool.spawn(self._work, outcome)
+        except BaseException as error:
+            self._ended()
+            if self._pool.size or not isinstance(error, RuntimeError):
+                raise
+            # No thread can be started: there are too many, or this is Python 3.12 and the interpreter exits.
+            self.close()  # or a thread that is started later would find the job
+            outcome.run()
+            return None
+        # Of the thread, which goes on if this greenlet is killed.
+        end.rawlink(self._ended)
+        return end
+
+    def _ended(self, _: object = None) -> None:
+        """Count a job out, and give its thread to the next in the line."""
+        self.jobs -= 1
+        if self._line:
+            self._line.popleft().set()
+
     def _work(self, outcome: _Outcome[Any]) -> None:
         thread = _thread_id()
         _working[thread] = self
         try:
-            outcome.run()
+            # A greenlet of its own: what gevent.local, and a patched threading.local, keep for it ends with it.
+            greenlet(outcome.run).switch()
         finally:
             del _working[thread]
 

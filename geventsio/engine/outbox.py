@@ -110,7 +110,8 @@ class PollingOutbox:
 
     def waiting(self) -> int:
         """See `Outbox`."""
-        return len(self._groups) if self._volatile is None else len(self._groups) + len(self._volatile)
+        volatile = self._volatile  # another thread may ask
+        return len(self._groups) if volatile is None else len(self._groups) + len(volatile)
 
     def waiting_bytes(self) -> int:
         """See `Outbox`."""

@@ -25,12 +25,12 @@ class Pausable:
         return self._pauses != 0
 
     def pause(self, by: int = PAUSED_BY_APPLICATION) -> None:
-        """Read nothing more from this client, and expect no pongs, until `resume`."""
+        """Read nothing more from this client, and expect no pongs, until `resume` by the same who asked."""
         if self._pauses or self._stop_reading():
             self._pauses |= by
 
     def resume(self, by: int = PAUSED_BY_APPLICATION) -> None:
-        """Read again, unless somebody else has paused the session as well."""
+        """Read again, unless the session is paused by somebody else as well."""
         if self._pauses & by:
             self._pauses &= ~by
             if not self._pauses:

@@ -60,11 +60,11 @@ class PlainWebSocket:
             self._jobs.drained = self._connection.resume
 
     def connection_lost(self, reason: DisconnectReason) -> None:
-        """Learn that the connection is gone."""
+        """Learn that the connection is gone, and for what reason."""
         self._app.clients.discard(self)
 
     def close(self, code: int = CloseCode.NORMAL) -> None:
-        """Send what waits, say goodbye and end the connection."""
+        """Send what waits, say goodbye with a close code of RFC 6455, and end the connection."""
         self._connection.close(code)
         self._app.clients.discard(self)
 

@@ -143,7 +143,7 @@ class Session(Pausable):
     def close(self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE) -> None:
         """Send what waits, say goodbye and end the session; nothing happens if it has ended.
 
-        `on_close` is called at once; the connection may take up to `close_timeout` seconds more.
+        `on_close` is called at once, with the reason; the connection may take up to `close_timeout` seconds more.
         """
         if self._state is not SessionState.OPEN:
             return

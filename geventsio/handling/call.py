@@ -49,7 +49,7 @@ class Call(msgspec.Struct, eq=False):
         return self._ack
 
     def answer_error(self, error: BaseException) -> None:
-        """Tell the client that its event has failed, if it waits for an answer and the namespace wants that."""
+        """Tell the client of the error of its event, if it waits for an answer and the namespace wants that."""
         if self.ack_id is None or not self.socket.namespace.handlers.answers_errors or self.ack.sent:
             return
         told: dict[str, object] = {"message": "Internal server error"}  # what others say is not for strangers

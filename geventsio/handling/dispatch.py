@@ -15,7 +15,7 @@ from greenlet import GreenletExit
 
 from geventsio.context import enter
 from geventsio.engine.log_fields import shortened
-from geventsio.engine.native import answer, in_hub
+from geventsio.engine.native import answer, called_in_hub, in_hub
 from geventsio.errors import ConnectRefused, ExtractError, SocketClosedError
 from geventsio.handling.call import AckCall, Call, ConnectCall, DisconnectCall, ErrorCall
 from geventsio.handling.handlers import Handler
@@ -55,8 +55,7 @@ def run_start(socket: Socket, auth: dict[str, Any]) -> None:
         if start is not None:
             start()
     except BaseException as error:
-        socket.namespace.count_refusal("error")
-        socket.refuse("Namespace unavailable", None)
+        socket.refuse("Namespace unavailable", None, "error")
         if not isinstance(error, Exception):
             raise
     else:
@@ -76,8 +75,7 @@ def run_connect(socket: Socket, auth: dict[str, Any]) -> None:
             _refuse(call, error)
     else:
         if not socket.was_accepted:  # a unit of work has kept the exception to itself
-            socket.namespace.count_refusal("error")
-            socket.refuse("Internal server error", None)
+            socket.refuse("Internal server error", None, "error")
 
 
 def _connect(call: Call) -> None:
@@ -93,18 +91,14 @@ def _connect(call: Call) -> None:
 def _refuse(call: Call, error: BaseException) -> None:
     socket = call.socket
     if isinstance(error, ConnectRefused):
-        socket.namespace.count_refusal("refused")
-        socket.refuse(error.message, error.data)
+        socket.refuse(error.message, error.data, "refused")
     elif isinstance(error, ExtractError):
         logger.info("refused a connection to %s: %s", socket.ns, _without_values(error), extra=_fields(call))
-        socket.namespace.count_refusal("parameters")
-        socket.refuse(str(error), None)
+        socket.refuse(str(error), None, "parameters")
         _tell(call, error)
     else:
         is_awaited = socket.is_connecting
-        if is_awaited:
-            socket.namespace.count_refusal("error")
-        socket.refuse("Internal server error", None)
+        socket.refuse("Internal server error", None, "error")
         report(call, error, client_left=not is_awaited)
 
 
@@ -234,6 +228,7 @@ def report(call: Call, error: BaseException, client_left: bool = True) -> None:
         _run_hooks(socket, error)
 
 
+@called_in_hub  # listeners fail in the thread that their event's handler wants
 def fail(call: Call, error: BaseException) -> None:
     """Take what a handler ended with: do what `report` does, or skip its event for parameters that don't fit."""
     call.answer_error(error)

@@ -25,6 +25,13 @@ __all__ = [
 ]
 
 
+# What whoever comes from a library that calls handlers of connections by events is looking for.
+_INSTEAD = {
+    "connect": "; the decorator of connect handlers is the namespace itself",
+    "disconnect": "; the decorator of disconnect handlers is on_disconnect",
+}
+
+
 def check_event_name(event: str) -> None:
     """Refuse names that can't be sent.
 
@@ -35,7 +42,7 @@ def check_event_name(event: str) -> None:
     if not isinstance(event, str):
         raise TypeError(f"an event's name is a str, not {event!r}")
     if event in RESERVED_EVENTS:
-        raise ValueError(f"{event!r} is a reserved event name")
+        raise ValueError(f"{event!r} is a reserved event name{_INSTEAD.get(event, '')}")
 
 
 class HandlerKinds:

@@ -35,7 +35,7 @@ PRELOADED = (
 
 
 def on_starting(server: Any) -> None:
-    """Say what can't work with these settings. gunicorn calls it in the master."""
+    """Say what can't work with these settings of the server. gunicorn calls it in the master."""
     settings = server.cfg
     if not is_gevent(settings.worker_class):
         server.log.error(NO_GEVENT, settings.worker_class_str)

@@ -66,11 +66,12 @@ class NamespaceCounts:
         self.others = EventCounts(OTHER, buckets)
         self._buckets = buckets
         self._emitted = emitted
-        self._events: dict[str, EventCounts] = {}
+        # Of an event that is called so, too: no two samples have the same labels.
+        self._events: dict[str, EventCounts] = {OTHER: self.others}
 
     def events(self) -> list[EventCounts]:
         """Those of all events."""
-        return [*self._events.values(), self.others]
+        return list(self._events.values())
 
     def received(self, event: str, shared: EventHandlers, own: EventHandlers | None) -> EventCounts:
         """The counts of an event that a client has sent: its own if it has a handler."""
@@ -95,7 +96,7 @@ class NamespaceCounts:
         self.errors[event, kind] += 1
 
     def _add(self, event: str) -> EventCounts:
-        if len(self._events) >= MAX_EVENTS:
+        if len(self._events) > MAX_EVENTS:
             return self.others
         return self._events.setdefault(event, EventCounts(event, self._buckets))  # a thread may have been faster
 

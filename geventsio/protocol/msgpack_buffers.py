@@ -10,6 +10,8 @@ import re
 
 __all__ = ["rewrite_buffers"]
 
+_EXT_8 = 0xC7
+
 # ext 8, the length, type 0.
 _ONE = b"\xc7\x01\x00"
 _EIGHT = b"\xc7\x08\x00"
@@ -33,8 +35,8 @@ def rewrite_buffers(data: bytes) -> bytes:
 
     What is no msgpack stays as wrong as it was.
     """
-    # Hardly ever: most messages are done here.
-    if _ONE not in data and _EIGHT not in data:
+    # Hardly ever: most messages are done here. To look for one number takes a seventh of the time of bytes.
+    if _EXT_8 not in data or (_ONE not in data and _EIGHT not in data):
         return data
     parts: list[bytes] = []
     copied = 0

@@ -48,7 +48,8 @@ def dumps(value: object, packet: dict[str, object] | None = None) -> bytes:
     """
     try:
         # What handlers send is mostly plain: to look costs half of rebuilding it.
-        if not _is_plain((value,), 0):
+        is_plain = _is_plain(value, 1) if type(value) is list else _is_plain((value,), 0)
+        if not is_plain:
             value = _flatten(value, 0)
         if packet is not None:
             packet["data"] = value
@@ -74,11 +75,11 @@ def _is_plain(values: Iterable[object], depth: int) -> bool:
         if depth >= MAX_ENCODE_DEPTH:
             return False
         if kind is dict:
-            for key in value:  # type: ignore[attr-defined]
+            for key, item in value.items():  # type: ignore[attr-defined]
                 if type(key) is not str:
                     return False
-            if not _is_plain(value.values(), depth + 1):  # type: ignore[attr-defined]
-                return False
+                if type(item) not in _PLAIN_TYPES and not _is_plain((item,), depth + 1):
+                    return False
         elif kind is not list or not _is_plain(value, depth + 1):  # type: ignore[arg-type]
             return False
     return True

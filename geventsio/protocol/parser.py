@@ -35,7 +35,7 @@ class Parser(Protocol):
     """
 
     def encode_connect(self, namespace: str, payload: object) -> PacketGroup:
-        """Return the CONNECT that accepts a client; the payload is a dict with the socket's id, or None."""
+        """Return the CONNECT that accepts a client in a namespace; the payload is a dict with an id, or None."""
         ...
 
     def encode_connect_error(self, namespace: str, payload: object) -> PacketGroup:
@@ -52,11 +52,11 @@ class Parser(Protocol):
     def encode_event(
         self, namespace: str, event: str, args: Sequence[object], ack_id: int | None = None
     ) -> PacketGroup:
-        """Return an EVENT, with an id if an acknowledgement is expected."""
+        """Return an EVENT of a namespace, with an ack id if an acknowledgement is expected."""
         ...
 
     def encode_ack(self, namespace: str, ack_id: int, args: Sequence[object]) -> PacketGroup:
-        """Return the ACK that answers the client's event of this id."""
+        """Return the ACK that answers the client's event of this ack id, in its namespace."""
         ...
 
     def decoder(self) -> PacketDecoder:
@@ -92,7 +92,7 @@ class PacketDecoder(Protocol):
         ...
 
     def add_binary(self, data: bytes) -> Packet | None:
-        """Decode a binary message."""
+        """Decode the data of a binary message."""
         ...
 
     def reset(self) -> None:
@@ -118,6 +118,11 @@ def make_group(*messages: str | bytes) -> PacketGroup:
 
 def make_parser(choice: Any, max_attachments: int, max_attachment_bytes: int) -> Parser:
     """Return the parser that an option chooses: "common", "msgpack", or one of the user's.
+
+    Args:
+        choice: the option `parser`.
+        max_attachments: binary attachments that one packet may have.
+        max_attachment_bytes: bytes of all of them together.
 
     Raises:
         TypeError: the user's lacks something.
@@ -195,7 +200,7 @@ class _GuardedDecoder:
         return self._guard(lambda: _checked(self._decoder.add_text(text)))
 
     def add_binary(self, data: bytes) -> Packet | None:
-        """Decode a binary message."""
+        """Decode the data of a binary message."""
         return self._guard(lambda: _checked(self._decoder.add_binary(data)))
 
     def reset(self) -> None:

@@ -156,6 +156,8 @@ class AckFuture(Generic[T]):
         else:
             self._result.rawlink(lambda _: self._socket.start_callback(callback, self))
 
+    # What sockets and the clock tell
+
     def resolve(self, socket: object, answer: Answer) -> None:
         """Take the answer; see `PendingAck`."""
         self._deadlines.cancel(self)

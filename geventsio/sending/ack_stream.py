@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from gevent.event import Event
 
-from geventsio.engine.native import in_hub
+from geventsio.engine.native import called_in_hub, in_hub
 from geventsio.errors import AckClosedError, AckError, AckTimeoutError, SendError
 from geventsio.sending.ack import Convert, PendingAck, T
 
@@ -63,6 +63,8 @@ class Collector:
         self._grace = 0.0
         self._ended: Callable[[], object] | None = None
 
+    # What the namespace tells
+
     def begin(self, ack_id: int) -> None:
         """Learn that the adapter is about to send what asks for acknowledgements of this id."""
         self._ack_id = ack_id
@@ -77,6 +79,9 @@ class Collector:
             else:
                 self._look()
 
+    # What applications use
+
+    @called_in_hub
     def close(self) -> None:
         """Wait for no more answers; those that arrive later are ignored."""
         for socket in self._waiting:

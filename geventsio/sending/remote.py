@@ -107,6 +107,8 @@ class RemoteSocket(Asker):
         """
         call_adapter(self.namespace, self.namespace.adapter.disconnect_sockets, self._options, close)
 
+    # What acknowledgements use
+
     def forget_ack(self, ack_id: int) -> None:
         """Expect an answer no more; see `Asked`. Who expects it is the one who collects it."""
 

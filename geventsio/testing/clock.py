@@ -96,7 +96,7 @@ class FakeClock:
         return _Timer(self, seconds)
 
     def wait(self, timer: _Timer, seconds: float) -> None:
-        """Take a timer that has been started."""
+        """Take a timer that has been started, to fire after these seconds."""
         self._waiting[timer] = self._now + seconds, next(self._numbers)
         if seconds <= 0:
             timer.fire_soon()
@@ -106,7 +106,7 @@ class FakeClock:
         self._waiting.pop(timer, None)
 
     def call_soon(self, callback: Callable[[], object]) -> None:
-        """Have something called in the hub."""
+        """Have a callback called in the hub."""
         self._loop.run_callback(callback)
 
 

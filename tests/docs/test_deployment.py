@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import socketio
+import socketio.exceptions
 from socketio.exceptions import DisconnectedError
 
 from tests.docs.pages import blocks, files

@@ -7,11 +7,17 @@ import enum
 import importlib
 import inspect
 import re
+import runpy
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+from tests.docs.pages import DOCS
+
+#: Whether a method is for other parts of the library, and no part of the reference.
+is_internal: Callable[[object], bool] = runpy.run_path(str(DOCS / "conf.py"))["is_internal"]
 
 #: What users import from.
 MODULES = [
@@ -33,8 +39,11 @@ MODULES = [
     "geventsio.types",
 ]
 
+#: Parameters that have the meaning of PEP 3333, and those that are passed on to a function or sent as arguments.
+_PLAIN = {"environ", "start_response", "args", "kwargs"}
+
 #: What takes its words from elsewhere: it names where.
-_REFERENCE = re.compile(r"\bSee `|\b[Aa]s `|\bDo what `|\bthe same\b")
+_REFERENCE = re.compile(r"\b[Ss]ee `|\b[Aa]s `|\bDo what `|\bthe same\b")
 
 
 def names() -> Iterator[tuple[str, Any]]:
@@ -51,13 +60,13 @@ def names() -> Iterator[tuple[str, Any]]:
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
     """The public methods and properties of a class, those of its bases in this package included."""
-    for name in dir(cls):
+    for name in (name for name in dir(cls) if not name.startswith("_")):
         owner = next(base for base in cls.__mro__ if name in vars(base))
-        if not name.startswith("_") and owner.__module__.startswith("geventsio"):
+        if owner.__module__.startswith("geventsio"):
             value = inspect.getattr_static(cls, name)
             if isinstance(value, (classmethod, staticmethod)):
                 value = value.__func__
-            if inspect.isfunction(value) or isinstance(value, property):
+            if (inspect.isfunction(value) or isinstance(value, property)) and not is_internal(value):
                 yield name, value
 
 
@@ -78,6 +87,7 @@ def missing(function: Callable[..., Any], doc: str) -> list[str]:
     """The parameters that a docstring says nothing of: neither under Args, nor in its words."""
     parameters = inspect.signature(function).parameters
     named = [name for name in parameters if name not in ("self", "cls") and not name.startswith("_")]
+    named = [name for name in named if name not in _PLAIN]
     if _REFERENCE.search(doc):
         return []
     section = re.search(r"^Args:\n((?:    .*\n|\n)*)", doc + "\n", re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,17 @@ GROUPS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Blocks may set up logging; other tests of this process must not notice."""
+    names = ["", *(name for name in logging.root.manager.loggerDict if name.startswith("geventsio"))]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in map(logging.getLogger, names)]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
 @pytest.fixture
 def module() -> Iterator[ModuleType]:
     """Where a group runs: a module that can be found by its name, as dataclasses want it."""
@@ -33,6 +45,16 @@ def module() -> Iterator[ModuleType]:
     del sys.modules["snippet"]
     for io in [value for value in vars(module).values() if isinstance(value, SocketIO)]:
         io.close(timeout=0)
+
+
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """What a page does to loggers is for its block alone."""
+    names = [None, *(name for name in logging.root.manager.loggerDict if name.startswith("geventsio"))]
+    before = [(logging.getLogger(name), logging.getLogger(name).level) for name in names]
+    yield
+    for logger, level in before:
+        logger.setLevel(level)
 
 
 def run(block: Block, names: dict[str, Any]) -> None:

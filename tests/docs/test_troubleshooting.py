@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import inspect
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -43,7 +45,8 @@ def said_by_the_server() -> tuple[str, ...]:
 
 @cache
 def said_by_others() -> tuple[str, ...]:
-    return tuple(text for module in (gevent.monkey, gunicorn.util) for text in texts_of(inspect.getsource(module)))
+    texts = (text for module in (gevent.monkey, gunicorn.util) for text in texts_of(inspect.getsource(module)))
+    return (os.strerror(errno.EADDRINUSE), *texts)
 
 
 @cache

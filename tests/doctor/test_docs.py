@@ -19,7 +19,7 @@ _VARIES = re.compile(r"versions .*?(?=^server )|may open [\d,]+ files|gevent's l
 def test_the_sample(tmp_path: Path) -> None:
     tools.gunicorn()
     app = re.search(r"```python\n(# site_app\.py\n.*?)```", PAGE, re.DOTALL)
-    sample = re.search(r"```\n\$ python (-m geventsio doctor gunicorn [^\n]*)\n(.*?)```", PAGE, re.DOTALL)
+    sample = re.search(r"```text\n\$ python (-m geventsio doctor gunicorn [^\n]*)\n(.*?)```", PAGE, re.DOTALL)
     assert app is not None and sample is not None
     (tmp_path / "site_app.py").write_text(app[1])
     command = [sys.executable, *sample[1].split()]

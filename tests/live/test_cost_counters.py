@@ -20,8 +20,9 @@ from tests.socketio.peer import PollingPeer, WebSocketPeer
 CLIENTS = 40
 ROUNDS = 1_000
 
-#: Blocks of memory by which a process may grow in `ROUNDS`: dicts and lists of its own that are due for more room.
-SPARE_BLOCKS = 100
+#: Blocks of memory by which a process may grow in `ROUNDS`: dicts and lists of its own that are due for more room. Less
+#: than one for each.
+SPARE_BLOCKS = ROUNDS // 2
 
 SOCKET = "geventsio.socket.Socket"
 
@@ -132,7 +133,7 @@ def test_nothing_grows_with_the_number_of_messages(server: Server, connect: Conn
         return _state(server)
 
     talk()
-    _compare(talk(), talk())
+    _compare(server, talk(), talk())
 
 
 def test_nothing_grows_with_the_number_of_clients(server: Server) -> None:
@@ -145,11 +146,11 @@ def test_nothing_grows_with_the_number_of_clients(server: Server) -> None:
         return _state(server)
 
     come_and_go()
-    _compare(come_and_go(), come_and_go())
+    _compare(server, come_and_go(), come_and_go())
 
 
-def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
-    for what in ("greenlets", "descriptors"):
-        assert after[what] <= before[what]
+def _compare(server: Server, before: dict[str, Any], after: dict[str, Any]) -> None:
+    # One that was at work a moment ago may end only now.
+    wait_until(lambda: all(_state(server)[what] <= before[what] for what in ("greenlets", "descriptors")))
     assert _own(after) == _own(before)
     assert after["blocks"] - before["blocks"] < SPARE_BLOCKS

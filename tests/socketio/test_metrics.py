@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -288,6 +289,41 @@ def test_refusals(serve: Serve, log: Log) -> None:
     log.take()
 
 
+@pytest.mark.parametrize("keeps", [False, True], ids=["raised", "kept by a unit of work"])
+def test_one_that_is_refused_twice_counts_once(serve: Serve, keeps: bool) -> None:
+    io = counted()
+
+    @io.ns("/").use
+    def middleware() -> None:
+        current.socket.disconnect()
+        raise ConnectRefused("and again")
+
+    if keeps:
+        io.unit_of_work(lambda call: suppress(ConnectRefused))
+    assert serve(io).websocket().refused() == {"message": "Connection refused"}
+    wait_until(lambda: io.ns("/").is_empty)
+    assert read(io, "connect_refusals") == {("/", "refused"): 1, ("other", "unknown namespace"): 0}
+
+
+def test_one_that_has_left_is_not_refused(serve: Serve) -> None:
+    io = counted()
+    gate = Event()
+
+    @io.ns("/").use
+    def middleware() -> None:
+        gate.wait()
+        raise ConnectRefused("too late")
+
+    peer = serve(io).websocket()
+    peer.send("0")
+    wait_until(lambda: not io.ns("/").is_empty)
+    peer.close()
+    wait_until(lambda: not io.engine.sessions)
+    gate.set()
+    wait_until(lambda: io.ns("/").is_empty)
+    assert some(read(io, "connect_refusals")) == {}
+
+
 def test_acknowledgements_that_do_not_come(serve: Serve) -> None:
     io = counted()
     site = serve(io)
@@ -346,6 +382,17 @@ def test_names_of_events_that_clients_make_up_get_no_label(serve: Serve) -> None
     assert peer.ask("event") == []
     assert some(read(io, "events_received")) == {("/", "event"): 1, ("/", "other"): 500}
     assert len(read(io, "events_received")) <= before + 1
+
+
+def test_an_event_that_is_called_as_those_without_a_label(serve: Serve) -> None:
+    io = counted(metrics=Metrics(emitted=["other"]))
+    io.ns("/").on("other", lambda: "heard")
+    peer = serve(io).connect()
+    peer.emit("nobody's")
+    assert peer.ask("other") == ["heard"]
+    io.emit("other")
+    assert some(read(io, "events_received")) == {("/", "other"): 2}
+    assert some(read(io, "events_emitted")) == {("/", "other"): 1}
 
 
 def test_dynamic_namespaces_share_a_label(serve: Serve) -> None:

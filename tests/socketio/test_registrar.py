@@ -129,6 +129,12 @@ def test_a_handler_removed_by_itself_answers_all_the_same(serve: Serve, level: s
     assert answers(peer, "event") == []
 
 
+@pytest.mark.parametrize(("name", "hint"), [("connect", "the namespace itself"), ("disconnect", "on_disconnect")])
+def test_who_handles_connections_as_events_is_told_how_to(name: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' is a reserved event name; .* is {hint}$"):
+        SocketIO().ns("/").on(name)
+
+
 def test_reserved_names_can_not_be_handled_once() -> None:
     with pytest.raises(ValueError, match="'connect' is a reserved event name"):
         SocketIO().ns("/").once("connect")

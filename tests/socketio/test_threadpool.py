@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
+from types import FrameType
 from typing import Any
 
+import gevent.local
 import pytest
 
 from geventsio import (
@@ -20,6 +24,7 @@ from geventsio import (
     ConnectRefused,
     Data,
     EventCall,
+    Extensions,
     Namespace,
     Next,
     Socket,
@@ -31,7 +36,9 @@ from geventsio import (
     threadpool,
 )
 from geventsio import globals as proxies
+from geventsio.adapters import AckCollector, BroadcastOptions, EventPacket, LocalAdapter
 from geventsio.context import current
+from geventsio.handling.registry import EventHandlers
 from tests.socketio.harness import Log, Serve, wait_until
 from tests.socketio.levels import both_levels, registered
 from tests.socketio.peer import ACK, EVENT, Packet, WebSocketPeer
@@ -135,6 +142,46 @@ def test_what_is_more_than_the_pool_holds_waits_without_the_hub(serve: Serve, pi
     assert where.io.native.jobs == 0
     for peer in peers[1:]:
         peer.close()
+
+
+def test_those_that_wait_for_a_thread_get_one_in_their_order(serve: Serve, pipe: Pipe) -> None:
+    io = SocketIO(threadpool_size=1)
+    begun: list[int] = []
+
+    @io.ns("/").on("block", concurrent=True, threadpool=True)
+    def block(number: int) -> None:
+        begun.append(number)
+        pipe.wait()
+
+    def has_begun(count: int) -> bool:
+        return len(begun) == count
+
+    peer = serve(io).connect()
+    for number in range(4):
+        peer.emit("block", number)
+    wait_until(lambda: io.native.jobs == 4 and begun)
+    for number in range(4, 8):
+        # When the hub looks again, there are the end of a job and a new event, which has not waited yet.
+        peer.emit("block", number)
+        pipe.release()
+        time.sleep(0.002)
+        wait_until(partial(has_begun, number - 2))
+    pipe.release(4)
+    wait_until(lambda: io.native.jobs == 0)
+    assert begun == list(range(8))
+
+
+def test_where_no_thread_can_be_started_it_runs_all_the_same(serve: Serve) -> None:
+    io = SocketIO()
+    io.ns("/").on("event", lambda: [is_native()], threadpool=True)
+    peer = serve(io).connect()
+    size = threading.stack_size(2**60)  # as when there are too many, or in Python 3.12 when the interpreter exits
+    try:
+        assert peer.ask("event") == [[False]]
+    finally:
+        threading.stack_size(size)
+    assert peer.ask("event") == [[True]]
+    wait_until(lambda: io.native.jobs == 0)
 
 
 def test_a_client_that_sends_too_much_meanwhile_is_not_read(serve: Serve, pipe: Pipe) -> None:
@@ -309,6 +356,41 @@ def test_units_of_work_and_middlewares_are_in_its_thread(serve: Serve) -> None:
     assert peer.ask("event") == [["event", "somebody"]]
     assert len(threads) == 4
     assert len(set(threads)) == 1 and threads[0] != threading.get_ident()
+
+
+def test_nothing_of_one_job_is_seen_by_the_next(serve: Serve) -> None:
+    io = SocketIO(threadpool_size=1)
+    local = gevent.local.local()  # which is threading's in a patched process
+    threads: set[int] = set()
+
+    @io.ns("/").on("visit", threadpool=True)
+    def visit(name: str) -> str:
+        threads.add(threading.get_ident())
+        seen = getattr(local, "name", "nobody")
+        local.name = name
+        return seen
+
+    site = serve(io)
+    assert [site.connect().ask("visit", name) for name in ("a", "b")] == [["nobody"]] * 2
+    assert len(threads) == 1
+
+
+def test_listeners_that_fail(serve: Serve, log: Log) -> None:
+    io = SocketIO()
+    told: list[tuple[str, str, bool, bool]] = []
+
+    @io.ns("/").on_any
+    def listen() -> None:
+        raise ZeroDivisionError(is_native())
+
+    @io.ns("/").on_error
+    def failed(error: Exception, socket: Socket) -> None:
+        told.append((repr(error), current.event, current.socket is socket, is_native()))
+
+    io.ns("/").on("event", lambda: "handled", threadpool=True)
+    assert serve(io).connect().ask("event") == ["handled"]
+    assert log.take_one().exc_info is not None
+    assert told == [("ZeroDivisionError(True)", "event", True, False)]
 
 
 def test_exceptions(serve: Serve, log: Log) -> None:
@@ -502,6 +584,83 @@ def test_a_client_that_leaves_meanwhile(serve: Serve, pipe: Pipe) -> None:
     pipe.release()
     wait_until(lambda: len(ended) == 2)
     assert ended == ["handler", "transport close"]
+
+
+def test_sending_everybody_away(serve: Serve, pipe: Pipe) -> None:
+    io = SocketIO()
+
+    @io.ns("/").on("close", threadpool=True)
+    def close() -> None:
+        io.close(0)
+        pipe.wait()
+
+    site = serve(io)
+    peer, other = site.connect(), site.polling()
+    other.connect()
+    peer.emit("close")
+    for client in (peer, other):
+        ended, _ = client.end()
+        assert ended.orderly
+    assert len(pipe.threads) == 1
+    pipe.release()
+
+
+def test_namespaces_and_what_adapters_are_told_belong_to_the_hub(serve: Serve) -> None:
+    native: list[tuple[str, bool]] = []
+
+    class Watching(LocalAdapter):
+        def init(self) -> None:
+            native.append((f"init {self.namespace}", is_native()))
+
+        def broadcast_with_ack(self, packet: EventPacket, options: BroadcastOptions, acks: AckCollector) -> None:
+            super().broadcast_with_ack(packet, options, acks)
+            acks.when_ended(lambda: native.append(("acks", is_native())))
+
+    io = SocketIO(adapter=Watching)
+
+    @io.ns("/").on("event", threadpool=True)
+    def handle() -> str:
+        answers = io.emit_with_ack("question")
+        answers.close()
+        assert list(answers) == []
+        return io.ns("late").path
+
+    peer = serve(io).connect()
+    peer.send_packet(Packet(EVENT, "/", ["event"], 1))
+    assert [peer.packet().data for _ in range(2)] == [["question"], ["/late"]]
+    assert native == [("init /", False), ("acks", False), ("init /late", False)]
+
+
+@pytest.mark.parametrize("made", [Extensions, EventHandlers])
+def test_what_two_threads_ask_a_socket_for_at_the_same_time(serve: Serve, made: type[Any]) -> None:
+    io = SocketIO()
+    both = threading.Barrier(2, timeout=5)
+    ended: list[int] = []
+
+    def meet(frame: FrameType, event: str, arg: object) -> None:
+        if frame.f_code is made.__init__.__code__:
+            both.wait()
+
+    @io.ns("/").on("event", concurrent=True, threadpool=True)
+    def handle(socket: Socket, number: int) -> None:
+        value: object = [number] if number else {number}
+        sys.settrace(meet)
+        try:
+            if made is Extensions:
+                socket.extensions.insert(value)
+            else:
+                socket.on(f"event {number}", lambda: None)
+        finally:
+            sys.settrace(None)
+            ended.append(number)
+
+    peer = serve(io).connect()
+    for number in range(2):
+        peer.emit("event", number)
+    wait_until(lambda: len(ended) == 2)
+    (socket,) = io.sockets()
+    assert not both.broken
+    assert len(socket.extensions) == 2 if made is Extensions else socket.off("event 0") and socket.off("event 1")
 
 
 def test_threads_of_others_can_wait_for_nothing(serve: Serve) -> None:

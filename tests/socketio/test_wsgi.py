@@ -261,6 +261,13 @@ def test_what_the_embedded_server_serves(run: Run, call: str, status: int, body:
     assert program.stop(signal.SIGTERM) == (0, "bye: transport close\nthe end\n", "")
 
 
+@pytest.mark.parametrize("name", ["debug", "use_reloader", "allow_unsafe_werkzeug"])
+def test_the_embedded_server_refuses_options_that_pywsgi_would_take_for_those_of_tls(name: str) -> None:
+    options: dict[str, Any] = {name: True}
+    with pytest.raises(TypeError, match=f"unknown server option '{name}'"):
+        SocketIO().run(port=0, **options)
+
+
 def test_the_layer_of_another_server_is_wrapped_as_any_app(run: Run) -> None:
     call = """
     other = SocketIO(req_path="/other")

@@ -55,7 +55,7 @@ class DjangoIntegration:
         io.unit_of_work(self._unit)
 
     def wrap(self, application: Callable[..., Any]) -> WSGIApp:
-        """Put the server in front of what Django's `get_wsgi_application` returns."""
+        """Put the server in front of the application that Django's `get_wsgi_application` returns."""
         layer = GuardedLayer(self.io, application, "WSGIServer/", REFUSAL)
         layers.add(layer)
         return layer
