@@ -247,10 +247,10 @@ class SocketIO(Chooser[BroadcastOperator], Broadcaster):
             app: a WSGI app, wrapped already or not; None serves only Socket.IO.
             host: the address to listen on.
             port: the port; 0 takes a free one.
-            server_options: for `gevent.pywsgi.WSGIServer`, such as `keyfile` and `certfile`, or gevent's `ssl_context`.
+            server_options: for `gevent.pywsgi.WSGIServer`, such as `keyfile` and `certfile`.
 
         Raises:
-            TypeError: that server has no such option; or the context is the standard library's, which is not patched.
+            TypeError: that server has no such option, or its `ssl_context` is the standard library's, not patched.
         """
         run(self, app, host, port, **server_options)
 

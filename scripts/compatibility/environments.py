@@ -52,8 +52,8 @@ class Environment:
         """
         wanted = "\n".join([str(ROOT), *requirements(), *self._pins])
         # What is newest today may be newer than what was when it was made.
-        is_same = self._installed.is_file() and self._installed.read_text() == wanted
-        if self._pins and is_same and _succeeds(str(self.python), "-V"):
+        is_kept = bool(self._pins) and self._installed.is_file() and self._installed.read_text() == wanted
+        if is_kept and _succeeds(str(self.python), "-V"):
             return
         subprocess.run([python, "-m", "venv", "--clear", str(FOLDER / self.cell.name)], check=True)
         constraints = FOLDER / f"{self.cell.name}.txt"
