@@ -40,7 +40,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of a second each, without the longest")
     parser.add_argument("--rounds", type=int, help="default: 7")
-    parser.add_argument("--seconds", type=float, help="of measuring, after one of warming up (default: 2)")
+    parser.add_argument("--seconds", type=float, help="of measuring, after half of it of warming up (default: 2)")
     parser.add_argument("--servers", type=_choice("server", SERVERS), default=list(SERVERS), metavar="A,B")
     parser.add_argument("--workloads", type=_choice("workload", WORKLOADS), metavar="A,B")
     parser.add_argument("--output", type=Path, default=_OUTPUT, help="the Markdown page; raw figures go beside it")

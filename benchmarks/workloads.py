@@ -70,7 +70,8 @@ class Workload:
 
 def _load(workload: str, *arguments: object) -> Run:
     def run(server: RunningServer, load: Load, seconds: float) -> Figures:
-        return load.measure(server, workload, "--seconds", str(seconds), *map(str, arguments))
+        warmup = str(seconds / 2)  # before arguments that have one of their own
+        return load.measure(server, workload, "--seconds", str(seconds), "--warmup", warmup, *map(str, arguments))
 
     return run
 
