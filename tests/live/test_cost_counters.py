@@ -24,6 +24,9 @@ ROUNDS = 1_000
 #: than one for each.
 SPARE_BLOCKS = ROUNDS // 2
 
+#: Greenlets and descriptors that may be at work, or idle for a while, at one moment and not at another.
+SPARE_WORKERS = ROUNDS // 100
+
 SOCKET = "geventsio.socket.Socket"
 
 P = TypeVar("P", WebSocketPeer, PollingPeer)
@@ -133,7 +136,7 @@ def test_nothing_grows_with_the_number_of_messages(server: Server, connect: Conn
         return _state(server)
 
     talk()
-    _compare(server, talk(), talk())
+    _compare(talk(), talk())
 
 
 def test_nothing_grows_with_the_number_of_clients(server: Server) -> None:
@@ -146,11 +149,11 @@ def test_nothing_grows_with_the_number_of_clients(server: Server) -> None:
         return _state(server)
 
     come_and_go()
-    _compare(server, come_and_go(), come_and_go())
+    _compare(come_and_go(), come_and_go())
 
 
-def _compare(server: Server, before: dict[str, Any], after: dict[str, Any]) -> None:
-    # One that was at work a moment ago may end only now.
-    wait_until(lambda: all(_state(server)[what] <= before[what] for what in ("greenlets", "descriptors")))
+def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
+    for what in ("greenlets", "descriptors"):
+        assert after[what] <= before[what] + SPARE_WORKERS
     assert _own(after) == _own(before)
     assert after["blocks"] - before["blocks"] < SPARE_BLOCKS
