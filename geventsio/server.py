@@ -27,6 +27,7 @@ from geventsio.errors import NamespaceError
 from geventsio.handling.dispatch import describe_job
 from geventsio.handling.registry import HandlerKinds
 from geventsio.handling.unit_of_work import UnitOfWork
+from geventsio.hints import Hints
 from geventsio.metrics import Metrics, check_metrics
 from geventsio.namespaces.class_namespace import ClassNamespace
 from geventsio.namespaces.namespace import Namespace, normal_path
@@ -49,7 +50,7 @@ P = ParamSpec("P")
 U = TypeVar("U", bound=UnitOfWork)
 
 
-class SocketIO(Chooser[BroadcastOperator], Broadcaster):
+class SocketIO(Hints, Chooser[BroadcastOperator], Broadcaster):
     """A Socket.IO server for gevent and WSGI.
 
     `ns` registers namespaces; `layer` wraps a WSGI app, `service` makes one, `run` serves it. The operators

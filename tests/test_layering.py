@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "Socket.IO API",
         frozenset(
-            "background client client4 context embedded extensions extracting globals handling handshake".split()
+            "background client client4 context embedded extensions extracting globals handling handshake hints".split()
             + "metrics namespaces sending server socket static wsgi".split()
         ),
     ),
