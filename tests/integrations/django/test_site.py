@@ -146,7 +146,7 @@ def add(peer: WebSocketPeer, name: str) -> int:
 def test_a_transaction_is_its_handler_s(site: Site, browser: Browser) -> None:
     adding, other = browser.connect(), browser.connect()
     question = add(adding, "carol")
-    assert site.connections() == 1
+    eventually(lambda: site.connections() == 1, "the handler has one connection, and nobody else has")
     assert other.ask("exists", "carol") == [False]
     adding.answer(question, "yes")
     assert adding.ask("exists", "carol") == [True]
@@ -159,7 +159,7 @@ def test_a_transaction_is_its_handler_s(site: Site, browser: Browser) -> None:
 def test_a_client_that_leaves_during_a_transaction(site: Site, browser: Browser) -> None:
     peer, other = browser.connect(), browser.connect()
     add(peer, "vera")
-    assert site.connections() == 1
+    eventually(lambda: site.connections() == 1, "the handler has one connection, and nobody else has")
     peer.close()
     site.comes_to_rest()
     assert other.ask("exists", "vera") == [False]
